@@ -1,0 +1,1 @@
+"""Collections of vectors that can be built, grown, pruned, kept, opened and searched."""

@@ -1,0 +1,1 @@
+"""Search over the vectors of a collection. One engine a file."""

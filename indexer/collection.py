@@ -1,0 +1,67 @@
+"""What a collection is: one meaning of item, add, search and score for every engine."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One gallery image as the collection remembers it.
+
+    Attributes:
+        id: Unique in the collection, any text.
+        path: Where the picture is, POSIX, relative to the folder that was indexed.
+        label: Class or product, empty when unknown.
+        payload: What else is known of it; values as JSON has them.
+    """
+
+    id: str
+    path: str = ""
+    label: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One answer."""
+
+    item: Item
+    score: float  # cosine similarity in [-1, 1], larger is nearer, whatever the engine
+    rank: int  # 1 for the best
+
+
+class Collection(Protocol):
+    """Gallery vectors of one encoder, searchable by cosine similarity."""
+
+    dim: int
+    fingerprint: str  # of the encoder that made every vector
+
+    def __len__(self) -> int:
+        """Count the items."""
+        ...
+
+    def add(self, vectors: Vectors, items: Sequence[Item], *, replace: bool = False) -> None:
+        """Add N items with their vectors (N, dim), rows of norm 1; durable when it returns.
+
+        ``replace`` overwrites items whose id is there already; without it they are an error and
+        nothing is written.
+        """
+        ...
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove items by id; durable when it returns. An unknown id is an error."""
+        ...
+
+    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+        """For each row of ``queries`` (Q, dim) at most ``k`` hits, best first.
+
+        Equal scores (within 1e-6) are ordered by id. ``fingerprint`` names the encoder of the
+        queries; another one than the collection's is refused.
+        """
+        ...

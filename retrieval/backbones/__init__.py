@@ -1,0 +1,1 @@
+"""Image to feature maps. One source of networks a file."""

@@ -1,0 +1,1 @@
+"""One published data set a file, each ``read(root) -> Benchmark``."""

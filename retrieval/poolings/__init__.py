@@ -1,0 +1,1 @@
+"""Feature maps to descriptor. One pooling a file; see docs/extending.md."""

@@ -1,0 +1,111 @@
+"""From a decoded picture to network input: one definition for training, index and search.
+
+The transform belongs to the encoder and is part of its fingerprint: the same picture must become
+the same numbers wherever it enters.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from .errors import BadInputError
+from .plugins import unknown
+
+FITS = ("squash", "crop", "pad", "native")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How a picture becomes (3, H, W) float32.
+
+    Attributes:
+        size: S. Side of the network input; with ``native`` the largest allowed shorter side.
+        fit: How a picture of any shape meets the square: ``squash`` ignores the aspect ratio,
+            ``crop`` scales the shorter side to S / crop_share and cuts the centre, ``pad`` scales
+            the longer side to S and lays the picture on white, ``native`` keeps shape and
+            resolution and only shrinks a picture whose shorter side is above S.
+        crop_share: Share of the shorter side that ``crop`` keeps.
+        mean: Of each channel, in [0, 1]; belongs to the weights.
+        std: Of each channel, in [0, 1]; belongs to the weights.
+    """
+
+    size: int = 224
+    fit: str = "squash"
+    crop_share: float = 0.875
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def __post_init__(self) -> None:
+        if self.fit not in FITS:
+            raise BadInputError(unknown("fit", self.fit, FITS))
+        if not 16 <= self.size <= 4096:
+            raise BadInputError(f"size must be in 16..4096; got {self.size}.")
+        if not 0 < self.crop_share <= 1:
+            raise BadInputError(f"crop_share must be in (0, 1]; got {self.crop_share}.")
+
+    @property
+    def draft_size(self) -> int:
+        """Shorter side below which no detail is lost: decoders may shrink a photo to it."""
+        return round(self.size / self.crop_share) if self.fit == "crop" else self.size
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """RGB picture to (H, W, 3) uint8 of the input size. Filter: bicubic, antialiased."""
+        return np.array(getattr(self, f"_{self.fit}")(image))  # copies: rows are contiguous
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 to (B, 3, H, W) float32, channels last in memory."""
+        mean = torch.tensor(self.mean, device=pixels.device) * 255
+        std = torch.tensor(self.std, device=pixels.device) * 255
+        return ((pixels - mean) / std).permute(0, 3, 1, 2)
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """RGB picture to (3, H, W) float32."""
+        return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values that make this transform again with :meth:`from_settings`."""
+        return asdict(self)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Transform":
+        """The transform that :meth:`settings` described."""
+        values = dict(settings)
+        for name in ("mean", "std"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+    def _squash(self, image: Image.Image) -> Image.Image:
+        return image.resize((self.size, self.size), Image.Resampling.BICUBIC)
+
+    def _crop(self, image: Image.Image) -> Image.Image:
+        side = min(image.size) * self.crop_share
+        left, top = (image.width - side) / 2, (image.height - side) / 2
+        box = (left, top, left + side, top + side)
+        return image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
+
+    def _pad(self, image: Image.Image) -> Image.Image:
+        scale = self.size / max(image.size)
+        small = image.resize(
+            (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
+            Image.Resampling.BICUBIC,
+        )
+        square = Image.new("RGB", (self.size, self.size), "white")
+        square.paste(small, ((self.size - small.width) // 2, (self.size - small.height) // 2))
+        return square
+
+    def _native(self, image: Image.Image) -> Image.Image:
+        shorter = min(image.size)
+        if shorter <= self.size:
+            return image
+        scale = self.size / shorter
+        return image.resize(
+            (round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC
+        )

@@ -1,0 +1,1 @@
+"""Make encoders: recipes, losses, samplers, the trainer."""

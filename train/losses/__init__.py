@@ -1,0 +1,1 @@
+"""Losses on embeddings. One a file; see docs/extending.md."""

@@ -1,0 +1,1 @@
+"""Recipes (TOML), one result each."""
