@@ -1,1 +1,5 @@
-"""Feature maps to descriptor. One pooling a file; see docs/extending.md."""
+"""Feature map (B, C, h, w) to descriptor (B, C'). One pooling a file; see docs/extending.md."""
+
+from ._pooling import Pooling
+
+__all__ = ["Pooling"]

@@ -1,0 +1,213 @@
+"""A picture in, a unit vector out."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from . import plugins, poolings
+from .backbones import Backbone, build_backbone
+from .checks import check_shape
+from .errors import BadInputError
+from .poolings import Pooling
+from .transforms import Transform
+from .whitening import Whitening
+
+REVISION = 1
+"""Raised when the same weights and settings come to give other vectors. Part of fingerprints."""
+
+
+class Encoder(nn.Module):
+    """Backbone, pooling, projection, whitening, unit norm: ``forward`` is the figure of the paper.
+
+    Attributes:
+        dim: D, length of a vector.
+        transform: What a picture needs before ``forward``. It travels with the weights, so that
+            training, index and search cannot disagree on it.
+        flip: Whether a descriptor is followed by that of the mirrored picture.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        pooling: Pooling,
+        transform: Transform,
+        *,
+        projection: nn.Linear | None = None,
+        whitening: Whitening | None = None,
+        flip: bool = False,
+    ) -> None:
+        super().__init__()
+        self.backbone, self.pooling, self.transform = backbone, pooling, transform
+        self.projection, self.whitening, self.flip = projection, whitening, flip
+        self.dim = self._chain_of_sizes()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) float32 to (B, dim) float32, rows of norm 1.
+
+        The row of an image without features, whose last map is zero everywhere, is all zeros.
+        """
+        vectors, has_features = self._describe(images)  # (B, C'), (B, 1)
+        with torch.autocast(images.device.type, enabled=False):  # rounding here costs recall
+            if self.projection is not None:
+                vectors = self.projection(vectors)
+            vectors = F.normalize(vectors)  # (B, D)
+            if self.whitening is not None:
+                vectors = F.normalize(self.whitening(vectors))
+            return vectors * has_features
+
+    def descriptors(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) to what pooling gives, (B, C'), neither projected nor normalised."""
+        return self._describe(images)[0]
+
+    def mask(self, images: Tensor) -> Tensor:
+        """Positions of the last map that enter the descriptor: (B, 3, H, W) to (B, h, w) bool.
+
+        Raises:
+            BadInputError: The pooling uses all of them.
+        """
+        select = getattr(self.pooling, "mask", None)
+        if select is None:
+            name = self.pooling.settings()["name"]
+            raise BadInputError(
+                f"a mask needs a pooling that selects, such as scda; got {name}. "
+                "Encode with another pooling."
+            )
+        selected: Tensor = select(self._maps(images)[0])
+        return selected
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values that make this encoder again, except its weights."""
+        projection, whitening = self.projection, self.whitening
+        return {
+            "revision": REVISION,
+            "backbone": self.backbone.name,
+            "pooling": self.pooling.settings(),
+            "transform": self.transform.settings(),
+            "flip": self.flip,
+            "projection": projection and {"dim": projection.out_features},
+            "whitening": whitening and {"dim": whitening.dim, "method": whitening.method},
+        }
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Encoder":
+        """The encoder that :meth:`settings` described, in eval mode, with random weights."""
+        backbone = build_backbone(settings["backbone"])
+        pooling = plugins.build(poolings, settings["pooling"])
+        transform, flip = Transform.from_settings(settings["transform"]), settings["flip"]
+        dim = pooling.out_dim(backbone.channels) * (2 if flip else 1)
+        projection = whitening = None
+        if settings["projection"] is not None:
+            projection = nn.Linear(dim, settings["projection"]["dim"])
+            dim = projection.out_features
+        if settings["whitening"] is not None:
+            whitening = Whitening(dim, **settings["whitening"])
+        parts = {"projection": projection, "whitening": whitening}
+        return cls(backbone, pooling, transform, flip=flip, **parts).eval()
+
+    def fingerprint(self) -> str:
+        """SHA-256 over settings and weights: equal only if the vectors are."""
+        canonical = json.dumps(self.settings(), sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(flat.view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def with_whitening(self, whitening: Whitening | None) -> "Encoder":
+        """The same encoder, sharing its weights, with another last step.
+
+        Example:
+            ``encoder.with_whitening(fit_whitening(vectors, 256))`` where ``vectors`` are those
+            that ``encoder``, which has no whitening, gave for training images.
+        """
+        return Encoder(
+            self.backbone,
+            self.pooling,
+            self.transform,
+            projection=self.projection,
+            whitening=whitening,
+            flip=self.flip,
+        ).train(self.training)
+
+    def _describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
+        last, early = self._maps(images)
+        has_features = (last != 0).flatten(1).any(dim=1, keepdim=True)
+        with torch.autocast(images.device.type, enabled=False):
+            descriptors = self.pooling(last, early)
+        if self.flip:
+            last, early = self._maps(images.flip(3))
+            with torch.autocast(images.device.type, enabled=False):
+                descriptors = torch.cat([descriptors, self.pooling(last, early)], dim=1)
+        return descriptors, has_features
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Last and, if the pooling asks for it, early map, in float32 under any autocast."""
+        if not self.pooling.needs_early:
+            return self.backbone(images).float(), None
+        early, last = self.backbone.early_and_last(images)
+        return last.float(), early.float()
+
+    def _chain_of_sizes(self) -> int:
+        size, fixed = self.transform.size, self.backbone.fixed_size
+        if fixed and (size != self.backbone.size or self.transform.fit == "native"):
+            raise BadInputError(
+                f"{self.backbone.name} takes squares of {self.backbone.size} pixels only; "
+                f"got size {size}, fit {self.transform.fit}. Leave out --size."
+            )
+        dim = self.pooling.out_dim(self.backbone.channels) * (2 if self.flip else 1)
+        if self.projection is not None:
+            check_shape("projection", self.projection.weight, ("D", dim))
+            dim = self.projection.out_features
+        if self.whitening is not None:
+            check_shape("whitening", self.whitening.projection, (dim, "D"))
+            dim = self.whitening.dim
+        return dim
+
+
+def build_encoder(
+    backbone: str = "mobilenet_v2",
+    pooling: Mapping[str, Any] | str = "average",
+    *,
+    weights: Path | None = None,
+    pretrained: bool = False,
+    size: int | None = None,
+    fit: str = "squash",
+    flip: bool = False,
+    dim: int | None = None,
+    seed: int = 0,
+) -> Encoder:
+    """Make an encoder, in eval mode.
+
+    Args:
+        backbone: Name, as :func:`retrieval.backbones.build_backbone` takes it.
+        pooling: Name of a file in ``retrieval/poolings``, or its name and options, such as
+            ``{"name": "scda", "plus": True}``.
+        weights: Safetensors file of the backbone's whole classifier.
+        pretrained: Download the backbone's weights.
+        size: Side of the network input in pixels; what the weights were trained with if left out.
+        fit: How a picture of any shape meets the square, see :class:`Transform`.
+        flip: Append the descriptor of the mirrored picture.
+        dim: Project descriptors to this many numbers; a random projection that training adapts.
+        seed: Of every weight that is not loaded. The caller's random generator is left alone.
+
+    Raises:
+        BadInputError: Unknown name or option, or weights that do not fit.
+    """
+    chosen = {"name": pooling} if isinstance(pooling, str) else pooling
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = build_backbone(backbone, weights=weights, pretrained=pretrained)
+        part: Pooling = plugins.build(poolings, chosen)
+        projection = None
+        if dim is not None:
+            projection = nn.Linear(part.out_dim(network.channels) * (2 if flip else 1), dim)
+    transform = Transform(size or network.size, fit, mean=network.mean, std=network.std)
+    return Encoder(network, part, transform, projection=projection, flip=flip).eval()
