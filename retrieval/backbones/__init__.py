@@ -67,6 +67,7 @@ def _build_own(name: str, weights: Path | None, pretrained: bool) -> Backbone:
     backbone: Backbone = plugins.find(sys.modules[__name__], name)()
     backbone.name = name
     if weights is not None:
-        backbone.ignored = load_kept(backbone, backbone, read_tensors(weights), weights)
+        state = backbone.state_dict(keep_vars=True)
+        backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)
     backbone.measure()
     return backbone

@@ -43,6 +43,7 @@ def build(name: str, *, weights: Path | None, pretrained: bool) -> Backbone:
     preset = published.transforms()
     size = preset.crop_size[0]
     network = _network(name, size)
+    state = network.state_dict(keep_vars=True)
     backbone: Backbone
     if isinstance(network, models.VisionTransformer):
         backbone = PatchTransformer(network)
@@ -55,9 +56,9 @@ def build(name: str, *, weights: Path | None, pretrained: bool) -> Backbone:
         backbone.mean, backbone.std = tuple(preset.mean), tuple(preset.std)
     backbone.fixed_size = isinstance(network, models.MaxVit)
     if weights is not None:
-        backbone.ignored = load_kept(network, backbone, read_tensors(weights), weights)
+        backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)
     elif pretrained:
-        backbone.ignored = load_kept(network, backbone, _download(published), Path(published.url))
+        backbone.ignored = load_kept(state, backbone, _download(published), Path(published.url))
     backbone.measure()
     return backbone
 

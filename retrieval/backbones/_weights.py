@@ -16,32 +16,31 @@ COUNTER = "num_batches_tracked"
 
 
 def load_kept(
-    network: nn.Module, kept: nn.Module, tensors: Mapping[str, Tensor], path: Path
+    whole: Mapping[str, Tensor], kept: nn.Module, tensors: Mapping[str, Tensor], path: Path
 ) -> tuple[str, ...]:
-    """Copy ``tensors``, named as in ``network``, into the part ``kept`` of it.
+    """Copy ``tensors``, named as in a whole classifier, into the part ``kept`` of it.
 
     Every tensor of the kept part must be there with its name, shape and type, and finite. Tensors
     of the part that was cut off may be there, in any shape, or not; no others may.
 
     Args:
-        network: The library's whole classifier.
-        kept: The backbone, whose layers are the same objects as the network's.
+        whole: The classifier's own tensors by name: ``state_dict(keep_vars=True)``.
+        kept: The backbone, whose layers are layers of the classifier.
         tensors: A state dict in the library's naming.
         path: Where it comes from, for messages.
 
     Returns:
         Names of the tensors that were ignored because their layers were cut off.
     """
-    state = network.state_dict(keep_vars=True)
     alive = {id(tensor) for tensor in kept.state_dict(keep_vars=True).values()}
-    want = {name: tensor for name, tensor in state.items() if id(tensor) in alive}
-    cut_off = {_layer(name) for name in state.keys() - want.keys()}
+    want = {name: tensor for name, tensor in whole.items() if id(tensor) in alive}
+    cut_off = {_layer(name) for name in whole.keys() - want.keys()}
     cut_off -= {_layer(name) for name in want}
     ignored = tuple(
         sorted(
             name
             for name in tensors
-            if name not in want and (name in state or _layer(name) in cut_off)
+            if name not in want and (name in whole or _layer(name) in cut_off)
         )
     )
     got = {name: tensor for name, tensor in tensors.items() if name not in ignored}

@@ -1,0 +1,110 @@
+"""Selective convolutional descriptor aggregation: pool where the object is."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import BadInputError
+from ._pooling import Pooling
+
+EARLY_WEIGHT = 0.5
+"""Weight of the early map's half of SCDA+, from the reference."""
+
+
+class Scda(Pooling):
+    r"""Average and maximum over the positions that belong to the main object, found without labels.
+
+    .. math::
+        A_{ij} = \sum_c x_{c,i,j}, \qquad
+        M = \text{largest 8-connected component of } [A > \bar A], \qquad
+        f = \Big[\tfrac{a}{\|a\|}; \tfrac{m}{\|m\|}\Big]
+
+    with :math:`a` the mean and :math:`m` the maximum of each channel over :math:`M`.
+
+    With ``plus`` (SCDA+) the same is done for an earlier map, over the positions that are above
+    the mean of that map and inside M scaled up to it, and appended with weight 0.5. The variant
+    with the mirrored picture is the encoder's ``flip``. For a VGG-16, 512 channels in both maps,
+    these are descriptors of 1,024, 2,048 and 4,096 numbers.
+
+    Where the reference leaves a choice: of components of equal size the one that is met first
+    going down the columns from the left wins, as with its labelling; a map without a position
+    above its mean, a constant one, is taken whole; an early map with no position left, and any
+    half that is zero, contributes zeros.
+
+    Args:
+        plus: Append the early map's half.
+
+    Shape:
+        last (B, C, h, w), early (B, C_early, h', w') to (B, 2C) or (B, 2C + 2C_early).
+
+    References:
+        Wei et al., Selective convolutional descriptor aggregation for fine-grained image
+        retrieval, TIP 2017, sections III-A to III-D.
+    """
+
+    def __init__(self, plus: bool = False) -> None:
+        super().__init__()
+        self.plus = self.needs_early = plus
+
+    def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
+        mask = self.mask(last)  # (B, h, w)
+        halves = _average_and_maximum(last, mask)
+        if not self.plus:
+            return halves
+        if early is None:
+            raise BadInputError("scda with plus needs the early map; got None. Pass both maps.")
+        scaled = F.interpolate(mask[:, None].float(), early.shape[2:], mode="nearest-exact")
+        early_mask = _above_mean(early) & (scaled[:, 0] > 0)
+        return torch.cat([halves, EARLY_WEIGHT * _average_and_maximum(early, early_mask)], dim=1)
+
+    def mask(self, last: Tensor) -> Tensor:
+        """The positions that are used: (B, C, h, w) to (B, h, w) bool, some in every row."""
+        component = largest_component(_above_mean(last))
+        return component | ~component.flatten(1).any(dim=1)[:, None, None]
+
+    def out_dim(self, channels: tuple[int, int]) -> int:
+        return 2 * channels[1] + (2 * channels[0] if self.plus else 0)
+
+
+@torch.no_grad()
+def largest_component(mask: Tensor) -> Tensor:
+    """The largest 8-connected component of each mask, (B, h, w) bool to (B, h, w) bool.
+
+    Of equal ones, that with the first position in column-major order. An empty mask stays empty.
+    """
+    if torch.jit.is_tracing():
+        raise BadInputError(
+            "scda depends on the picture and must not be traced; trace the encoder's backbone."
+        )
+    height, width = mask.shape[1:]
+    count = height * width
+    # Every position its own label, the first in column-major order the largest; zero outside.
+    order = torch.arange(count, device=mask.device).view(width, height).T
+    labels = mask * (count - order).float()
+    while True:  # the largest label of a component floods it, one step a turn
+        flooded = mask * F.max_pool2d(labels[:, None], 3, stride=1, padding=1)[:, 0]
+        if torch.equal(flooded, labels):
+            break
+        labels = flooded
+    label = labels.flatten(1).long()
+    sizes = torch.zeros(len(mask), count + 1, dtype=torch.long, device=mask.device)
+    sizes.scatter_add_(1, label, torch.ones_like(label))
+    sizes[:, 0] = 0  # outside of the mask
+    # Size first, then label, in one number.
+    key = sizes * (count + 1) + torch.arange(count + 1, device=mask.device)
+    return mask & (label == key.argmax(dim=1, keepdim=True)).view_as(mask)
+
+
+def _above_mean(features: Tensor) -> Tensor:
+    activation = features.detach().sum(dim=1)  # (B, h, w)
+    return activation > activation.mean(dim=(1, 2), keepdim=True)
+
+
+def _average_and_maximum(features: Tensor, mask: Tensor) -> Tensor:
+    """Both over the positions of the mask, each of norm 1: (B, 2C). An empty mask gives zeros."""
+    inside = mask[:, None]
+    size = mask.sum(dim=(1, 2))[:, None]
+    average = torch.where(inside, features, 0).sum(dim=(2, 3)) / size.clamp(min=1)
+    maximum = torch.where(inside, features, -torch.inf).amax(dim=(2, 3))
+    maximum = torch.where(size > 0, maximum, 0)
+    return torch.cat([F.normalize(average), F.normalize(maximum)], dim=1)
