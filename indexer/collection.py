@@ -39,18 +39,27 @@ class SearchHit:
 class Collection(Protocol):
     """Gallery vectors of one encoder, searchable by cosine similarity."""
 
-    dim: int
-    fingerprint: str  # of the encoder that made every vector
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder that made every vector."""
+        ...
 
     def __len__(self) -> int:
         """Count the items."""
         ...
 
-    def add(self, vectors: Vectors, items: Sequence[Item], *, replace: bool = False) -> None:
+    def add(
+        self, vectors: Vectors, items: Sequence[Item], *, fingerprint: str, replace: bool = False
+    ) -> None:
         """Add N items with their vectors (N, dim), rows of norm 1; durable when it returns.
 
         ``replace`` overwrites items whose id is there already; without it they are an error and
-        nothing is written.
+        nothing is written. ``fingerprint`` names the encoder of the vectors.
         """
         ...
 
@@ -58,10 +67,14 @@ class Collection(Protocol):
         """Remove items by id; durable when it returns. An unknown id is an error."""
         ...
 
+    def get(self, id: str) -> Item:
+        """The item of this id. An unknown id is an error."""
+        ...
+
     def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
         """For each row of ``queries`` (Q, dim) at most ``k`` hits, best first.
 
-        Equal scores (within 1e-6) are ordered by id. ``fingerprint`` names the encoder of the
-        queries; another one than the collection's is refused.
+        Scores are rounded to 1e-6; equal ones are ordered by id. ``fingerprint`` names the encoder
+        of the queries; another one than the collection's is refused.
         """
         ...

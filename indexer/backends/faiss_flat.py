@@ -1,0 +1,47 @@
+"""FAISS, exact inner product."""
+
+from typing import ClassVar, Self, cast
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.collection import Vectors
+
+
+class FaissFlat:
+    """``IndexFlatIP``: on unit rows the inner product is the cosine."""
+
+    exact: ClassVar[bool] = True
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._index = faiss.IndexFlatIP(vectors.shape[1])
+        self._index.add(vectors)
+
+    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+        """See :class:`indexer.engines.Engine`."""
+        scores, positions = self._index.search(queries, k)
+        return positions, scores
+
+    def to_bytes(self) -> bytes:
+        """See :class:`indexer.engines.KeptEngine`."""
+        # Never faiss.write_index: on a full disk it reports success for a file that is cut short.
+        return bytes(faiss.serialize_index(self._index))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, vectors: Vectors) -> Self:
+        """See :class:`indexer.engines.KeptEngine`."""
+        # Sizes in a file that was tampered with must not decide how much memory is asked for.
+        faiss.set_deserialization_vector_byte_limit(len(data))
+        faiss.set_deserialization_loop_limit(len(data))
+        try:
+            index = faiss.deserialize_index(np.frombuffer(data, np.uint8))
+        except (RuntimeError, MemoryError) as error:
+            raise ValueError(f"FAISS cannot read it: {error}") from error
+        wanted = (faiss.IndexFlatIP, faiss.METRIC_INNER_PRODUCT, vectors.shape)
+        got = (type(index), index.metric_type, (index.ntotal, index.d))
+        if got != wanted:
+            raise ValueError(f"it holds {got} where {wanted} is wanted")
+        engine = cls.__new__(cls)
+        engine._index = cast(faiss.IndexFlatIP, index)
+        return engine

@@ -1,0 +1,150 @@
+"""A new collection: there as a whole, or not at all."""
+
+import os
+import secrets
+import shutil
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from retrieval import plugins
+from retrieval.errors import BadInputError, BusyError, FgirError, StorageError
+from retrieval.files import sha256_of_file, sync_folder
+
+from . import backends
+from .locks import WriteLock
+from .manifest import CACHE, ENCODER, LOCK, MANIFEST, SEAL, STORE, Manifest, Seal
+from .rows import as_stored
+from .store import Store
+
+MAX_DIM = 65_536
+MAX_NAME_BYTES = 100
+
+_PROGRAM = "fine-grained-image-retrieval"
+_PORTS = {f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)}
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *_PORTS}
+
+
+def make_collection(
+    folder: Path, *, dim: int, fingerprint: str, engine: str, encoder: Path | None
+) -> None:
+    """Make an empty, closed collection at ``folder``.
+
+    It is made under another name beside it and renamed at the end: a kill leaves nothing there, or
+    a whole collection. What an earlier kill has left under such a name is cleared away.
+
+    Raises:
+        BadInputError: The folder is in use or has an unfit name, or an option is not usable.
+        StorageError: The disk is full or read-only. Nothing is left behind.
+    """
+    _check_name(folder)
+    if type(dim) is not int or not 1 <= dim <= MAX_DIM:
+        raise BadInputError(f"dim must be an integer from 1 to {MAX_DIM:,}; got {dim!r}.")
+    if not as_stored("fingerprint", fingerprint):
+        raise BadInputError("fingerprint must name an encoder; got ''.")
+    plugins.find(backends, engine)
+    try:
+        _check_free(folder)
+        _clear_leftovers(folder)
+        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            undo.callback(WriteLock(partial / LOCK).release)
+            copied = {} if encoder is None else _copy_encoder(encoder, partial / ENCODER)
+            _write_parts(partial, _manifest(dim, fingerprint, engine, copied))
+            partial.replace(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        if isinstance(error, FgirError):
+            raise
+        raise StorageError(
+            f"{folder} must be a folder that can be made; got: {error.strerror}. "
+            "Check free space and permissions, or give another place."
+        ) from error
+
+
+def _check_name(folder: Path) -> None:
+    name = folder.name
+    if name in ("", "..") or not name.isprintable() or name.split(".")[0].upper() in _RESERVED:
+        raise BadInputError(
+            f"a collection must have a printable name that no system reserves; got {name!r}. "
+            "Give it a plain one, such as 'birds'."
+        )
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        raise BadInputError(
+            f"a collection's name must have at most {MAX_NAME_BYTES} bytes; "
+            f"got {len(os.fsencode(name))}. Give it a shorter one."
+        )
+
+
+def _check_free(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise BadInputError(f"{folder} must be a new folder; got a file. Give another place.")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise BadInputError(
+            f"{folder} must be a new or empty folder; got one that is in use. "
+            "Give another place, or remove it first."
+        )
+
+
+def _clear_leftovers(folder: Path) -> None:
+    for leftover in folder.parent.glob(f".{_escaped(folder.name)}.????????.partial"):
+        try:
+            lock = WriteLock(leftover / LOCK)
+        except (BusyError, StorageError):
+            continue  # being made now, or not ours to remove
+        shutil.rmtree(leftover, ignore_errors=True)
+        lock.release()
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{one}]" if one in "*?[" else one for one in name)
+
+
+def _copy_encoder(encoder: Path, target: Path) -> dict[str, str]:
+    target.mkdir()
+    for source in sorted(encoder.iterdir()):
+        if source.is_file():
+            shutil.copyfile(source, target / source.name)
+            with (target / source.name).open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(target)
+    return {path.name: sha256_of_file(path) for path in sorted(target.iterdir())}
+
+
+def _manifest(dim: int, fingerprint: str, engine: str, encoder: dict[str, str]) -> Manifest:
+    try:
+        program = f"{_PROGRAM} {version(_PROGRAM)}"
+    except PackageNotFoundError:
+        program = _PROGRAM
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    return Manifest(secrets.token_hex(16), engine, dim, fingerprint, created, program, encoder)
+
+
+def _write_parts(folder: Path, manifest: Manifest) -> None:
+    (folder / CACHE).mkdir()
+    store = Store.create(folder / STORE, manifest)
+    state = store.state()
+    store.empty_log()
+    store.close()
+    path = folder / STORE
+    seal = Seal(manifest.collection, state, path.stat().st_size, sha256_of_file(path))
+    manifest.write(folder)
+    seal.write(folder)
+
+
+def check_there(folder: Path) -> None:
+    """Raise unless ``folder`` looks like a collection."""
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "nothing there"
+        raise BadInputError(
+            f"{folder} must be a collection; got {got}. Make one with `fgir index`."
+        )
+    parts = [name for name in (SEAL, STORE) if (folder / name).exists()]
+    if not parts and not (folder / MANIFEST).exists():
+        raise BadInputError(
+            f"{folder} must be a collection; got a folder without {MANIFEST}. "
+            "Make one with `fgir index`."
+        )

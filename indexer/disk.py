@@ -1,0 +1,462 @@
+"""A collection in a folder: nothing acknowledged is lost, nothing damaged is answered from.
+
+::
+
+    COLLECTION/
+      collection.json      what it is; written once, knows its own hash
+      collection.sqlite    the truth: items, payloads, vectors, checksums
+      SEAL                 how far it has come; written before each acknowledgement
+      LOCK                 held by the one writer
+      cache/               what an engine prepared; made again when it does not fit
+      encoder/             optional copy of the encoder's checkpoint
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self, cast
+
+import numpy as np
+
+from retrieval import plugins
+from retrieval.errors import BadInputError, DamagedDataError, StorageError
+from retrieval.files import sha256_of_file
+
+from . import backends
+from .caches import EngineCache, damaged_caches
+from .collection import Item, SearchHit, Vectors
+from .creating import check_there, make_collection
+from .engines import Engine, KeptEngine, nearest
+from .locks import WriteLock
+from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
+from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
+from .rows import as_stored, as_text, check_fingerprint, check_vectors, rows_of
+from .snapshot import Snapshot
+from .store import Change, Store
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """What a person wants to know about a collection."""
+
+    folder: Path
+    engine: str
+    dim: int
+    fingerprint: str
+    count: int
+    rejected: int
+    generation: int
+    bytes: int
+    created: str
+    created_by: str
+
+
+class _View:
+    """One snapshot and the engine that searches it; replaced as a whole, never changed."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.lock = threading.Lock()
+        self.engine: Engine | None = None
+
+
+class DiskCollection:
+    """A :class:`indexer.collection.Collection` in a folder. Make one with ``create`` or ``open``.
+
+    Any number of processes may search; one may write. A reader sees the generation it opened until
+    it calls :meth:`refresh`. Threads may share one object.
+
+    Attributes:
+        folder: Where it is.
+        notices: Sentences a person should see, such as that a cache was made again.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, engine: str) -> None:
+        self.folder = folder
+        self.engine = engine
+        self.notices: list[str] = []
+        self._manifest = manifest
+        self._part = cast(type[Engine], plugins.find(backends, engine))
+        self._cache = EngineCache(folder, manifest, engine)
+        self._mutex = threading.RLock()
+        self._view: _View | None = None
+        self._lock: WriteLock | None = None
+        self._state: State
+        self._store: Store | None = None
+        self._failed = ""
+        self._closed = False
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        *,
+        dim: int,
+        fingerprint: str,
+        engine: str = "exact",
+        encoder: Path | None = None,
+    ) -> Self:
+        """A new collection, open for writing.
+
+        Args:
+            folder: Must not exist, or be empty.
+            dim: Length of a vector.
+            fingerprint: Of the encoder whose vectors it will hold.
+            engine: File in ``indexer/backends``.
+            encoder: The encoder's checkpoint folder, copied so that the collection can be searched
+                without looking for it.
+
+        Raises:
+            BadInputError: The folder is in use or has an unfit name, or an option is not usable.
+            StorageError: The disk is full or read-only. Nothing is left behind.
+        """
+        folder = folder.absolute()
+        make_collection(folder, dim=dim, fingerprint=fingerprint, engine=engine, encoder=encoder)
+        return cls.open(folder, write=True)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        write: bool = False,
+        engine: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Self:
+        """An existing collection, checked before it answers.
+
+        Args:
+            folder: Where it is.
+            write: Open as the one writer; otherwise for search, which needs no write permission.
+            engine: Search with another engine than the collection's own.
+            fingerprint: Refuse unless the collection was made with this encoder.
+
+        Raises:
+            BadInputError: There is no collection, or a newer version of this program made it.
+            DamagedDataError: A file is not what was written; it is named.
+            EncoderMismatchError: Another encoder made it.
+            BusyError: Another process writes to it. Raised at once.
+        """
+        folder = folder.absolute()
+        check_there(folder)
+        manifest = Manifest.read(folder)
+        if fingerprint is not None:
+            check_fingerprint(f"whoever opens {folder.name}", fingerprint, manifest.fingerprint)
+        opened = cls(folder, manifest, engine or manifest.engine)
+        try:
+            if write:
+                opened._open_for_writing()
+            else:
+                opened._read()
+        except BaseException:
+            opened._failed = "it was never open"
+            opened.close()
+            raise
+        return opened
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._manifest.dim
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the encoder that made every vector."""
+        return self._manifest.fingerprint
+
+    @property
+    def generation(self) -> int:
+        """Counts the changes since the collection was made."""
+        return self._state.generation
+
+    def __len__(self) -> int:
+        """Count the items."""
+        return self._state.count
+
+    def add(
+        self, vectors: Vectors, items: Sequence[Item], *, fingerprint: str, replace: bool = False
+    ) -> None:
+        """See :meth:`indexer.collection.Collection.add`."""
+        rows = rows_of(items)
+        check_fingerprint("vectors", fingerprint, self.fingerprint)
+        vectors = check_vectors("vectors", vectors, self.dim, [item.id for item in items])
+        if len(vectors) != len(rows):
+            raise BadInputError(
+                f"vectors must have one row for each of {len(rows)} items; got {len(vectors)}."
+            )
+        if rows:
+            self.write(Change(vectors, rows, replace=replace))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """See :meth:`indexer.collection.Collection.remove`."""
+        removed = [as_stored("an item's id", one) for one in dict.fromkeys(ids)]
+        if removed:
+            none = np.empty((0, self.dim), np.float32)
+            self.write(Change(none, (), removed=removed))
+
+    def write(self, change: Change) -> None:
+        """Make one change durable, then visible; ``add`` and ``remove`` end here.
+
+        Raises:
+            BadInputError: Opened for search only, or an id does not fit. Nothing is written.
+            StorageError: Nothing is acknowledged; open the collection again to go on.
+        """
+        with self._mutex:
+            store = self._writable_store()
+            try:
+                if self._seal.closed:  # the store is about to differ from the sealed bytes
+                    self._write_seal(Seal(self._manifest.collection, self._state))
+                state = store.write(change, self._state)
+                self._write_seal(Seal(self._manifest.collection, state))
+            except BadInputError:
+                raise
+            except BaseException as error:
+                # Whether the change reached the disk is not known here; opening again finds out.
+                self._failed = f"{type(error).__name__}: {error}"
+                raise
+            self._state = state
+            if self._view is not None:
+                self._view = _View(self._view.snapshot.changed(change, state))
+
+    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+        """See :meth:`indexer.collection.Collection.search`."""
+        if type(k) is not int or k < 1:
+            raise BadInputError(f"k must be an integer of at least 1; got {k!r}.")
+        check_fingerprint("queries", fingerprint, self.fingerprint)
+        queries = check_vectors("queries", queries, self.dim)
+        view = self._current()
+        snapshot = view.snapshot
+        count = snapshot.state.count
+        if not count or not len(queries):
+            return [[] for _ in queries]
+        positions, scores = nearest(
+            self._engine(view), snapshot.vectors, snapshot.ids, queries, min(k, count)
+        )
+        rows = snapshot.rows
+        return [
+            [
+                SearchHit(rows[position].item(), score, rank)
+                for rank, (position, score) in enumerate(zip(*answer, strict=True), 1)
+            ]
+            for answer in zip(positions.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def get(self, id: str) -> Item:
+        """See :meth:`indexer.collection.Collection.get`."""
+        snapshot = self._current().snapshot
+        return snapshot.rows[self._position(snapshot, id)].item()
+
+    def vector(self, id: str) -> Vectors:
+        """The vector of an item, (D,)."""
+        snapshot = self._current().snapshot
+        return cast(Vectors, snapshot.vectors[self._position(snapshot, id)])
+
+    def __contains__(self, id: object) -> bool:
+        """Whether an item of this id is there."""
+        if not isinstance(id, str):
+            return False
+        return as_stored("an item's id", id) in self._current().snapshot.positions
+
+    def ids(self) -> list[str]:
+        """All ids, in the order of :attr:`vectors`."""
+        return [as_text(one) for one in self._current().snapshot.ids]
+
+    @property
+    def items(self) -> list[Item]:
+        """All items, in the order of :attr:`vectors`."""
+        return [row.item() for row in self._current().snapshot.rows]
+
+    @property
+    def vectors(self) -> Vectors:
+        """All vectors (N, dim), read-only."""
+        return self._current().snapshot.vectors
+
+    def rejected(self) -> list[tuple[str, str]]:
+        """(path, reason) of pictures that could not be taken, by path."""
+        with self._mutex:
+            self._check_not_closed()
+            return self._rejected if self._store is None else self._store.rejected()
+
+    def encoder_folder(self) -> Path | None:
+        """The copy of the encoder's checkpoint, each file compared with its hash; None without."""
+        if not self._manifest.encoder:
+            return None
+        for name, want in self._manifest.encoder.items():
+            path = self.folder / ENCODER / name
+            if not path.is_file() or sha256_of_file(path) != want:
+                raise DamagedDataError(
+                    f"{path} must be as it was copied; got another file, or none. "
+                    "Copy the encoder's checkpoint there again."
+                )
+        return self.folder / ENCODER
+
+    def info(self) -> CollectionInfo:
+        """Facts for a person."""
+        return CollectionInfo(
+            folder=self.folder,
+            engine=self.engine,
+            dim=self.dim,
+            fingerprint=self.fingerprint,
+            count=len(self),
+            rejected=len(self.rejected()),
+            generation=self.generation,
+            bytes=sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
+            created=self._manifest.created,
+            created_by=self._manifest.created_by,
+        )
+
+    def refresh(self) -> bool:
+        """See what a writer has done since; True when there was something new."""
+        with self._mutex:
+            if self._store is not None:
+                return False
+            self._check_not_closed()
+            if Seal.read(self.folder, self._manifest).state == self._state:
+                return False
+            self._read()
+            return True
+
+    def verify(self) -> list[str]:
+        """Read every stored byte again and compare; what is wrong but costs no answer is returned.
+
+        Raises:
+            DamagedDataError: A file is not what was written; it is named.
+        """
+        with self._mutex:
+            self._check_not_closed()
+            if Manifest.read(self.folder) != self._manifest:
+                raise DamagedDataError(
+                    f"{self.folder} must be the collection that was opened; got another one. "
+                    "Open it again."
+                )
+            check_whole(self.folder, self._manifest)
+            self.encoder_folder()
+            return damaged_caches(self.folder)
+
+    def close(self) -> None:
+        """Let go. A writer also brings the engine's cache up to date and seals the store."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if self._store is not None:
+                    self._finish(self._store)
+            finally:
+                if self._lock is not None:
+                    self._lock.release()
+
+    def __enter__(self) -> Self:
+        """The collection itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _read(self) -> None:
+        content = read_for_search(self.folder, self._manifest)
+        self._state = content.state
+        self._rejected = content.rejected
+        self._view = _View(Snapshot(content))
+
+    def _open_for_writing(self) -> None:
+        self._lock = WriteLock(self.folder / LOCK)
+        clear_leftovers(self.folder)
+        opened = check_for_writing(self.folder, self._manifest)
+        self._store = Store.open_for_writing(self.folder / STORE, self._manifest)
+        self._seal = opened.seal
+        self._state = self._opened_state = self._store.state()
+        if opened.content is not None:
+            self._view = _View(Snapshot(opened.content))
+        if self._seal.state != self._state:  # killed between a commit and its seal
+            self._write_seal(Seal(self._manifest.collection, self._state))
+
+    def _finish(self, store: Store) -> None:
+        if self._failed:
+            store.close()
+            return
+        try:
+            self._keep_engine()
+            if self._seal.closed:
+                store.close()
+                return
+            emptied = store.empty_log()
+            store.close()
+            if emptied:
+                path = self.folder / STORE
+                size, sha256 = path.stat().st_size, sha256_of_file(path)
+                self._write_seal(Seal(self._manifest.collection, self._state, size, sha256))
+        except OSError as error:
+            # Nothing is lost by it: the next opening checks each row instead of one hash.
+            self.notices.append(f"{self.folder} was left without its closing seal: {error}")
+
+    def _keep_engine(self) -> None:
+        kept = issubclass(self._part, KeptEngine)
+        if kept and self._state.count and not self._cache.is_current(self._state):
+            self._cache.write(cast(KeptEngine, self._engine(self._current_view())), self._state)
+
+    def _write_seal(self, seal: Seal) -> None:
+        seal.write(self.folder)
+        self._seal = seal
+
+    def _writable_store(self) -> Store:
+        self._check_not_closed()
+        if self._store is None or self._lock is None:
+            raise BadInputError(
+                f"{self.folder} must be open for writing to be changed; got it open for search. "
+                "Open it with write=True."
+            )
+        self._check_not_failed()
+        self._lock.check()
+        return self._store
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise BadInputError(f"{self.folder} must be open; got it closed. Open it again.")
+
+    def _check_not_failed(self) -> None:
+        if self._failed:
+            raise StorageError(
+                f"{self.folder} must be opened again after a failed change; got: {self._failed}"
+            )
+
+    def _current(self) -> _View:
+        self._check_not_closed()
+        return self._view or self._current_view()
+
+    def _current_view(self) -> _View:
+        with self._mutex:
+            if self._view is None and self._store is not None:
+                self._check_not_failed()
+                self._view = _View(Snapshot(self._store.content()))
+            return cast(_View, self._view)
+
+    def _engine(self, view: _View) -> Engine:
+        with view.lock:
+            if view.engine is None:
+                snapshot = view.snapshot
+                mine = self._store is not None and snapshot.state != self._opened_state
+                view.engine = (
+                    self._part(snapshot.vectors)  # the cache cannot be of a state made just now
+                    if mine
+                    else self._cache.read(
+                        self._part, snapshot.vectors, snapshot.state, self.notices.append
+                    )
+                )
+            return view.engine
+
+    def _position(self, snapshot: Snapshot, id_: str) -> int:
+        position = snapshot.positions.get(as_stored("an item's id", id_))
+        if position is None:
+            raise BadInputError(
+                f"ids must be in the collection; got {id_!r}, which is not in {self.folder.name}."
+            )
+        return position

@@ -1,0 +1,129 @@
+"""What an engine is, and one order of answers for all of them.
+
+An engine finds near vectors by position. What the answers mean is decided here, once: the score of
+a pair is computed again in float64 and rounded to 1e-6, and equal scores are ordered by id. So the
+same question has the same answer whatever the engine, the batch it was asked in or the order in
+which items were added.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .collection import Vectors
+
+SCORE_STEPS = 1_000_000
+"""Scores are multiples of one over this."""
+
+_EXTRA = 8  # fetched beyond k at first, so that a usual boundary tie needs no second search
+_GROWTH = 4
+_FLOAT32_ROUNDING = 2.0**-24
+_BLOCK_FLOATS = 1 << 22  # rescored at once: 32 MB as float64
+
+
+class Engine(Protocol):
+    """Search over the rows of one array that never changes.
+
+    Attributes:
+        exact: Whether it finds the true nearest rows, up to float32 rounding of the scores.
+    """
+
+    exact: ClassVar[bool]
+
+    def __init__(self, vectors: Vectors) -> None:
+        """Prepare to search ``vectors`` (N, D), N > 0, rows of norm 1."""
+        ...
+
+    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+        """Positions and inner products of ``k`` different rows (1 <= k <= N), best first.
+
+        Shape:
+            queries (Q, D) -> (Q, k), (Q, k).
+        """
+        ...
+
+
+@runtime_checkable
+class KeptEngine(Protocol):
+    """An engine whose preparation is worth keeping in a file."""
+
+    def to_bytes(self) -> bytes:
+        """What :meth:`from_bytes` needs."""
+        ...
+
+    @classmethod
+    def from_bytes(cls, data: bytes, vectors: Vectors) -> Self:
+        """The engine again, for the same vectors.
+
+        Raises:
+            ValueError: ``data`` does not describe these vectors.
+        """
+        ...
+
+
+def nearest(
+    engine: Engine, vectors: Vectors, ids: Sequence[bytes], queries: Vectors, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The ``k`` best rows for each query, by (score rounded to 1e-6 descending, id ascending).
+
+    An exact engine is asked for more rows until no row it has left out could take part in the tie
+    at the end of the list. A float32 inner product of D terms of two unit rows is wrong by at most
+    D 2^-24, which is the margin.
+
+    Args:
+        engine: Made for ``vectors``.
+        vectors: (N, D), N > 0.
+        ids: N ids as UTF-8, which sorts like the text.
+        queries: (Q, D).
+        k: 1 <= k <= N.
+
+    Shape:
+        -> positions (Q, k), scores (Q, k).
+    """
+    positions = np.empty((len(queries), k), np.int64)
+    scores = np.empty((len(queries), k))
+    fetch = min(len(vectors), k + k // 8 + _EXTRA)
+    open_ = np.arange(len(queries))
+    while len(open_):
+        found, near = engine.search(queries[open_], fetch)
+        steps = _steps(vectors, queries[open_], found)
+        done = np.ones(len(open_), bool)
+        if engine.exact and fetch < len(vectors):
+            left_out = near[:, -1].astype(np.float64) + 1.01 * vectors.shape[1] * _FLOAT32_ROUNDING
+            last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
+            done = _rounded(left_out) < last
+        for row in np.flatnonzero(done):
+            best = _ordered(steps[row], found[row], ids)[:k]
+            positions[open_[row]] = found[row, best]
+            scores[open_[row]] = steps[row, best] / SCORE_STEPS
+        open_ = open_[~done]
+        fetch = min(len(vectors), fetch * _GROWTH)
+    return positions, scores
+
+
+def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Scores in whole steps, (Q, F), the same for a pair whatever stands beside it."""
+    steps = np.empty(found.shape, np.int64)
+    block = max(1, _BLOCK_FLOATS // max(1, found.shape[1] * vectors.shape[1]))
+    for start in range(0, len(queries), block):
+        part = slice(start, start + block)
+        candidates = vectors[found[part]].astype(np.float64)  # (block, F, D)
+        products = np.einsum("qfd,qd->qf", candidates, queries[part].astype(np.float64))
+        steps[part] = _rounded(products)
+    return steps
+
+
+def _rounded(products: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.rint(np.clip(products, -1, 1) * SCORE_STEPS).astype(np.int64)
+
+
+def _ordered(
+    steps: NDArray[np.int64], found: NDArray[np.int64], ids: Sequence[bytes]
+) -> NDArray[np.intp]:
+    order = np.argsort(-steps, kind="stable")
+    ranked = steps[order]
+    if (ranked[1:] != ranked[:-1]).all():
+        return order
+    return np.array(sorted(order, key=lambda one: (-steps[one], ids[int(found[one])])), np.intp)
