@@ -13,7 +13,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
@@ -28,38 +28,14 @@ from . import backends
 from .caches import EngineCache, damaged_caches
 from .collection import Item, SearchHit, Vectors
 from .creating import check_there, make_collection
-from .engines import Engine, KeptEngine, nearest
+from .engines import Engine, KeptEngine
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
-from .rows import as_stored, as_text, check_fingerprint, check_vectors, rows_of
+from .rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from .snapshot import Snapshot
 from .store import Change, Store
-
-
-@dataclass(frozen=True)
-class CollectionInfo:
-    """What a person wants to know about a collection."""
-
-    folder: Path
-    engine: str
-    dim: int
-    fingerprint: str
-    count: int
-    rejected: int
-    generation: int
-    bytes: int
-    created: str
-    created_by: str
-
-
-class _View:
-    """One snapshot and the engine that searches it; replaced as a whole, never changed."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.lock = threading.Lock()
-        self.engine: Engine | None = None
+from .view import View
 
 
 class DiskCollection:
@@ -81,7 +57,7 @@ class DiskCollection:
         self._part = cast(type[Engine], plugins.find(backends, engine))
         self._cache = EngineCache(folder, manifest, engine)
         self._mutex = threading.RLock()
-        self._view: _View | None = None
+        self._view: View | None = None
         self._lock: WriteLock | None = None
         self._state: State
         self._store: Store | None = None
@@ -218,7 +194,7 @@ class DiskCollection:
                 raise
             self._state = state
             if self._view is not None:
-                self._view = _View(self._view.snapshot.changed(change, state))
+                self._view = self._viewed(self._view.snapshot.changed(change, state))
 
     def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
         """See :meth:`indexer.collection.Collection.search`."""
@@ -226,32 +202,22 @@ class DiskCollection:
             raise BadInputError(f"k must be an integer of at least 1; got {k!r}.")
         check_fingerprint("queries", fingerprint, self.fingerprint)
         queries = check_vectors("queries", queries, self.dim)
-        view = self._current()
-        snapshot = view.snapshot
-        count = snapshot.state.count
-        if not count or not len(queries):
-            return [[] for _ in queries]
-        positions, scores = nearest(
-            self._engine(view), snapshot.vectors, snapshot.ids, queries, min(k, count)
-        )
-        rows = snapshot.rows
-        return [
-            [
-                SearchHit(rows[position].item(), score, rank)
-                for rank, (position, score) in enumerate(zip(*answer, strict=True), 1)
-            ]
-            for answer in zip(positions.tolist(), scores.tolist(), strict=True)
-        ]
+        return self._current().search(queries, k)
 
     def get(self, id: str) -> Item:
         """See :meth:`indexer.collection.Collection.get`."""
-        snapshot = self._current().snapshot
-        return snapshot.rows[self._position(snapshot, id)].item()
+        view = self._current()
+        return view.snapshot.rows[view.position(id)].item()
 
     def vector(self, id: str) -> Vectors:
         """The vector of an item, (D,)."""
-        snapshot = self._current().snapshot
-        return cast(Vectors, snapshot.vectors[self._position(snapshot, id)])
+        view = self._current()
+        return cast(Vectors, view.snapshot.vectors[view.position(id)])
+
+    def row(self, id: str) -> Row | None:
+        """An item as it is stored, None when it is not there; only while open for writing."""
+        with self._mutex:
+            return self._writable_store().row(as_stored("an item's id", id))
 
     def __contains__(self, id: object) -> bool:
         """Whether an item of this id is there."""
@@ -273,11 +239,11 @@ class DiskCollection:
         """All vectors (N, dim), read-only."""
         return self._current().snapshot.vectors
 
-    def rejected(self) -> list[tuple[str, str]]:
-        """(path, reason) of pictures that could not be taken, by path."""
+    def rejected(self) -> dict[str, str]:
+        """Pictures that could not be taken, by path, and the reason."""
         with self._mutex:
             self._check_not_closed()
-            return self._rejected if self._store is None else self._store.rejected()
+            return dict(self._rejected if self._store is None else self._store.rejected())
 
     def encoder_folder(self) -> Path | None:
         """The copy of the encoder's checkpoint, each file compared with its hash; None without."""
@@ -292,20 +258,20 @@ class DiskCollection:
                 )
         return self.folder / ENCODER
 
-    def info(self) -> CollectionInfo:
+    def info(self) -> dict[str, str | int]:
         """Facts for a person."""
-        return CollectionInfo(
-            folder=self.folder,
-            engine=self.engine,
-            dim=self.dim,
-            fingerprint=self.fingerprint,
-            count=len(self),
-            rejected=len(self.rejected()),
-            generation=self.generation,
-            bytes=sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()),
-            created=self._manifest.created,
-            created_by=self._manifest.created_by,
-        )
+        return {
+            "folder": str(self.folder),
+            "items": len(self),
+            "rejected": len(self.rejected()),
+            "dim": self.dim,
+            "engine": self.engine,
+            "encoder": self.fingerprint,
+            "generation": self.generation,
+            "bytes": _bytes_in(self.folder),
+            "created": self._manifest.created,
+            "created_by": self._manifest.created_by,
+        }
 
     def refresh(self) -> bool:
         """See what a writer has done since; True when there was something new."""
@@ -365,7 +331,7 @@ class DiskCollection:
         content = read_for_search(self.folder, self._manifest)
         self._state = content.state
         self._rejected = content.rejected
-        self._view = _View(Snapshot(content))
+        self._view = self._viewed(Snapshot(content))
 
     def _open_for_writing(self) -> None:
         self._lock = WriteLock(self.folder / LOCK)
@@ -375,7 +341,7 @@ class DiskCollection:
         self._seal = opened.seal
         self._state = self._opened_state = self._store.state()
         if opened.content is not None:
-            self._view = _View(Snapshot(opened.content))
+            self._view = self._viewed(Snapshot(opened.content))
         if self._seal.state != self._state:  # killed between a commit and its seal
             self._write_seal(Seal(self._manifest.collection, self._state))
 
@@ -401,7 +367,7 @@ class DiskCollection:
     def _keep_engine(self) -> None:
         kept = issubclass(self._part, KeptEngine)
         if kept and self._state.count and not self._cache.is_current(self._state):
-            self._cache.write(cast(KeptEngine, self._engine(self._current_view())), self._state)
+            self._cache.write(cast(KeptEngine, self._current_view().engine()), self._state)
 
     def _write_seal(self, seal: Seal) -> None:
         seal.write(self.folder)
@@ -428,35 +394,29 @@ class DiskCollection:
                 f"{self.folder} must be opened again after a failed change; got: {self._failed}"
             )
 
-    def _current(self) -> _View:
+    def _current(self) -> View:
         self._check_not_closed()
         return self._view or self._current_view()
 
-    def _current_view(self) -> _View:
+    def _current_view(self) -> View:
         with self._mutex:
             if self._view is None and self._store is not None:
                 self._check_not_failed()
-                self._view = _View(Snapshot(self._store.content()))
-            return cast(_View, self._view)
+                self._view = self._viewed(Snapshot(self._store.content()))
+            return cast(View, self._view)
 
-    def _engine(self, view: _View) -> Engine:
-        with view.lock:
-            if view.engine is None:
-                snapshot = view.snapshot
-                mine = self._store is not None and snapshot.state != self._opened_state
-                view.engine = (
-                    self._part(snapshot.vectors)  # the cache cannot be of a state made just now
-                    if mine
-                    else self._cache.read(
-                        self._part, snapshot.vectors, snapshot.state, self.notices.append
-                    )
-                )
-            return view.engine
+    def _viewed(self, snapshot: Snapshot) -> View:
+        return View(snapshot, self._prepared)
 
-    def _position(self, snapshot: Snapshot, id_: str) -> int:
-        position = snapshot.positions.get(as_stored("an item's id", id_))
-        if position is None:
-            raise BadInputError(
-                f"ids must be in the collection; got {id_!r}, which is not in {self.folder.name}."
-            )
-        return position
+    def _prepared(self, snapshot: Snapshot) -> Engine:
+        if self._store is not None and snapshot.state != self._opened_state:
+            return self._part(snapshot.vectors)  # made just now: no cache can be of this state
+        return self._cache.read(self._part, snapshot.vectors, snapshot.state, self.notices.append)
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # a writer beside us replaces files
+            total += path.stat().st_size if path.is_file() else 0
+    return total

@@ -12,11 +12,11 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.ranking import TIE
+
 from .collection import Vectors
 
-SCORE_STEPS = 1_000_000
-"""Scores are multiples of one over this."""
-
+_STEPS_IN_ONE = round(1 / TIE)
 _EXTRA = 8  # fetched beyond k at first, so that a usual boundary tie needs no second search
 _GROWTH = 4
 _FLOAT32_ROUNDING = 2.0**-24
@@ -69,8 +69,7 @@ def nearest(
     """The ``k`` best rows for each query, by (score rounded to 1e-6 descending, id ascending).
 
     An exact engine is asked for more rows until no row it has left out could take part in the tie
-    at the end of the list. A float32 inner product of D terms of two unit rows is wrong by at most
-    D 2^-24, which is the margin.
+    at the end of the list.
 
     Args:
         engine: Made for ``vectors``.
@@ -91,16 +90,21 @@ def nearest(
         steps = _steps(vectors, queries[open_], found)
         done = np.ones(len(open_), bool)
         if engine.exact and fetch < len(vectors):
-            left_out = near[:, -1].astype(np.float64) + 1.01 * vectors.shape[1] * _FLOAT32_ROUNDING
+            left_out = near[:, -1].astype(np.float64) + _largest_error(vectors.shape[1])
             last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
             done = _rounded(left_out) < last
         for row in np.flatnonzero(done):
             best = _ordered(steps[row], found[row], ids)[:k]
             positions[open_[row]] = found[row, best]
-            scores[open_[row]] = steps[row, best] / SCORE_STEPS
+            scores[open_[row]] = steps[row, best] / _STEPS_IN_ONE
         open_ = open_[~done]
         fetch = min(len(vectors), fetch * _GROWTH)
     return positions, scores
+
+
+def _largest_error(dim: int) -> float:
+    """How far an exact engine's score may be from ours: float32 sums of D terms, and rounding."""
+    return 1.01 * dim * _FLOAT32_ROUNDING + TIE
 
 
 def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -116,7 +120,7 @@ def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDAr
 
 
 def _rounded(products: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.rint(np.clip(products, -1, 1) * SCORE_STEPS).astype(np.int64)
+    return np.rint(np.clip(products, -1, 1) / TIE).astype(np.int64)
 
 
 def _ordered(

@@ -35,7 +35,7 @@ CREATE TABLE rejected (path TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, che
 """  # noqa: E501
 _PAGE_BYTES = 16_384  # a 512-float row fills half of SQLite's usual 4,096 and wastes the rest
 _WAIT_SECONDS = 5.0
-_MANY = 512  # rows per fetch and ids per statement
+_MANY = 512  # rows per fetch
 _COLUMNS = "id, path, label, payload, content, checksum, vector"
 
 
@@ -169,22 +169,13 @@ class Store:
         vectors.flags.writeable = False
         return Content(state, rows, vectors, rejected)
 
-    def known(self, ids: Sequence[bytes]) -> dict[bytes, Row]:
-        """The rows of those ids that are there."""
-        found: dict[bytes, Row] = {}
-        with _in_words(self.path):
-            for part in _parts(ids):
-                marks = ", ".join(["CAST(? AS TEXT)"] * len(part))
-                fields = ", ".join(Row._fields)
-                select = f"SELECT {fields} FROM items WHERE id IN ({marks})"
-                found |= {row[0]: Row(*row) for row in self._connection.execute(select, part)}
-        return found
-
-    def vector(self, id_: bytes) -> Vectors:
-        """The vector of an item that is there, as (1, D)."""
+    def row(self, id_: bytes) -> Row | None:
+        """The row of an item, checked; None when it is not there."""
         with _in_words(self.path):
             select = f"SELECT {_COLUMNS} FROM items WHERE id = CAST(? AS TEXT)"
-            return self._checked(self._connection.execute(select, (id_,)).fetchall(), [])
+            found = self._connection.execute(select, (id_,)).fetchall()
+            self._checked(found, [])
+        return Row(*found[0][:5]) if found else None
 
     def rejected(self) -> list[tuple[str, str]]:
         """(path, reason) of pictures that could not be taken, by path."""
@@ -271,12 +262,13 @@ class Store:
         return gone
 
     def _insert(self, change: Change) -> list[bytes]:
-        there = self.known([row.id for row in change.rows])
-        if there:
-            raise BadInputError(
-                f"items must be new; got {len(there):,} that are in the collection, such as "
-                f"{as_text(min(there))!r}. Add with replace to overwrite them; nothing was written."
-            )
+        select = "SELECT 1 FROM items WHERE id = CAST(? AS TEXT)"
+        for row in change.rows:
+            if self._connection.execute(select, (row.id,)).fetchone():
+                raise BadInputError(
+                    f"items must be new; got {as_text(row.id)!r}, which is in the collection. "
+                    "Add with replace to overwrite it; nothing was written."
+                )
         vectors = [vector.tobytes() for vector in change.vectors]
         sums = [row.checksum(one) for row, one in zip(change.rows, vectors, strict=True)]
         self._connection.executemany(
@@ -338,10 +330,6 @@ def _for_writing(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     return connection
-
-
-def _parts(ids: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    return (ids[start : start + _MANY] for start in range(0, len(ids), _MANY))
 
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}

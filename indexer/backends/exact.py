@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Vectors
-
-_BLOCK_SCORES = 1 << 24
+from retrieval.ranking import best_of_block, score_blocks
 
 
 class Exact:
@@ -22,12 +21,8 @@ class Exact:
         """See :class:`indexer.engines.Engine`."""
         positions = np.empty((len(queries), k), np.int64)
         scores = np.empty((len(queries), k), np.float32)
-        block = max(1, _BLOCK_SCORES // len(self._vectors))
-        for start in range(0, len(queries), block):
-            part = slice(start, start + block)
-            products = queries[part] @ self._vectors.T
-            best = np.argpartition(-products, k - 1, axis=1)[:, :k]
-            order = np.argsort(-np.take_along_axis(products, best, 1), axis=1, kind="stable")
-            positions[part] = np.take_along_axis(best, order, 1)
-            scores[part] = np.take_along_axis(products, positions[part], 1)
+        for start, block in score_blocks(queries, self._vectors):
+            rows = slice(start, start + len(block))
+            best = best_of_block(block, queries[rows], self._vectors, k)
+            positions[rows], scores[rows] = best
         return positions, scores

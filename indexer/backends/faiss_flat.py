@@ -45,3 +45,8 @@ class FaissFlat:
         engine = cls.__new__(cls)
         engine._index = cast(faiss.IndexFlatIP, index)
         return engine
+
+
+def gpu_count() -> int:
+    """How many graphics cards FAISS can use; 0 with faiss-cpu."""
+    return int(faiss.get_num_gpus())

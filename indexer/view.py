@@ -1,0 +1,62 @@
+"""What a search sees: one snapshot and the engine prepared for it."""
+
+import threading
+from collections.abc import Callable
+
+from retrieval.errors import BadInputError
+
+from .collection import SearchHit, Vectors
+from .engines import Engine, nearest
+from .rows import as_stored
+from .snapshot import Snapshot
+
+
+class View:
+    """Searches one generation. Replaced as a whole by the next one, never changed.
+
+    Args:
+        snapshot: The generation.
+        prepare: Makes the engine for it, when it is first needed.
+    """
+
+    def __init__(self, snapshot: Snapshot, prepare: Callable[[Snapshot], Engine]) -> None:
+        self.snapshot = snapshot
+        self._prepare = prepare
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    def search(self, queries: Vectors, k: int) -> list[list[SearchHit]]:
+        """For each checked row of ``queries`` at most ``k`` hits, best first."""
+        snapshot = self.snapshot
+        count = snapshot.state.count
+        if not count or not len(queries):
+            return [[] for _ in queries]
+        positions, scores = nearest(
+            self.engine(), snapshot.vectors, snapshot.ids, queries, min(k, count)
+        )
+        rows = snapshot.rows
+        return [
+            [
+                SearchHit(rows[position].item(), score, rank)
+                for rank, (position, score) in enumerate(zip(*answer, strict=True), 1)
+            ]
+            for answer in zip(positions.tolist(), scores.tolist(), strict=True)
+        ]
+
+    def engine(self) -> Engine:
+        """The engine for this snapshot, which has at least one row."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._prepare(self.snapshot)
+            return self._engine
+
+    def position(self, id_: str) -> int:
+        """Where an item is in the snapshot.
+
+        Raises:
+            BadInputError: It is not there.
+        """
+        position = self.snapshot.positions.get(as_stored("an item's id", id_))
+        if position is None:
+            raise BadInputError(f"ids must be in the collection; got {id_!r}, which is not.")
+        return position
