@@ -30,8 +30,8 @@ MAX_SEGMENTS = 1_000
 """Most segments of a JPEG header; a whole file by a camera has about twenty."""
 MAX_EXIF_SEGMENTS = 16
 """Pillow joins them one by one, copying what it has each time."""
-MAX_SCANS = 100
-"""Most scans of a progressive JPEG; encoders write ten or so, and each walks the whole picture."""
+MAX_SCANNED_PIXELS = 1_000_000_000
+"""Most pixels times scans of a progressive JPEG: two seconds. Encoders write about ten scans."""
 MAX_CHUNKS = 50_000
 """Most chunks of a PNG: 25 MP in one chunk a row are 25,000."""
 MAX_JUNK = 65_536
@@ -127,6 +127,7 @@ _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")  # not a fill byte, stuffed
 _START_OF_SCAN, _END_OF_IMAGE, _APP1 = 0xDA, 0xD9, 0xE1
 _BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
 _OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF})
+_FILL = b"\xff" * 32_768
 _WITHOUT_LENGTH = frozenset({0x01, 0xD8, _END_OF_IMAGE})
 
 
@@ -168,26 +169,53 @@ def _jpeg(data: bytes) -> Header:
         raise damaged("a scan before its frame")
     kind, height, width, components = frame
     by_rows = kind != _PROGRESSIVE and data[at + 2] == components
+    _check_fill(data)
     if not by_rows:
-        _check_scans(segments)
+        _check_scans(segments, width * height)
     return Header("JPEG", width, height, by_rows)
 
 
-def _check_scans(segments: Iterator[tuple[int, int, int]]) -> None:
+def _check_fill(data: bytes) -> None:
+    """Raise at a run of 64 kB of fill bytes: decoders start over at its beginning for each block.
+
+    Such a run covers at least one whole block that begins at a multiple of its length.
+    """
+    for start in range(0, len(data), len(_FILL)):
+        if data.startswith(_FILL, start):
+            raise damaged(f"nothing but fill bytes at byte {start:,}")
+
+
+def _check_scans(segments: Iterator[tuple[int, int, int]], pixels: int) -> None:
     """Raise if too many scans follow the first one."""
     scans = 1
     for marker, _, _ in segments:
         scans += marker == _START_OF_SCAN
-        if scans > MAX_SCANS:
-            raise damaged(f"more than {MAX_SCANS} scans")
+        if scans * pixels > MAX_SCANNED_PIXELS:
+            raise damaged(f"more than {scans - 1} scans")
         if marker == _END_OF_IMAGE:
             return
 
 
+_PNG_ONCE = frozenset({b"IHDR", b"PLTE", b"acTL", b"iCCP"})  # each profile may unpack to 1 MB
+
+
 def _png(data: bytes) -> Header:
+    if data[12:16] != b"IHDR":
+        raise damaged("a PNG without its header first")
+    seen = set()
+    for kind, at in _chunks(data):
+        if kind in _PNG_ONCE and kind in seen:
+            raise damaged(f"two {kind.decode()} parts")
+        if kind == b"acTL" and not 0 < int.from_bytes(data[at : at + 4]) <= 1 << 31:
+            raise damaged("an animation without pictures")
+        seen.add(kind)
+    return Header("PNG", *struct.unpack_from(">II", data, 16))
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Kind and place of the content of each chunk up to the last, once its checksum is right."""
     view = memoryview(data)
     at = 8
-    animations = 0
     for _ in range(MAX_CHUNKS):
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
@@ -195,15 +223,11 @@ def _png(data: bytes) -> Header:
             raise cut_short(data, end)
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
             raise damaged(f"a wrong checksum in its {kind.decode('latin-1')!r} part at byte {at:,}")
-        animations += kind == b"acTL"
-        at = end
+        yield kind, at + 8
         if kind == b"IEND":
-            break
-    else:
-        raise damaged(f"more than {MAX_CHUNKS:,} chunks")
-    if data[12:16] != b"IHDR" or animations > 1:
-        raise damaged("its parts in an order that no PNG has")
-    return Header("PNG", *struct.unpack_from(">II", data, 16))
+            return
+        at = end
+    raise damaged(f"more than {MAX_CHUNKS:,} chunks")
 
 
 def _webp(data: bytes) -> Header:

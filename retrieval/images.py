@@ -173,7 +173,7 @@ def _pixels(data: bytes, header: Header, draft_size: int | None) -> Image.Image:
             _draft(picture, draft_size)
         picture.load()
     except (OSError, EOFError) as error:
-        if "truncated" in str(error):
+        if "truncated" in str(error).lower():
             raise cut_short(data) from None
         raise
     orientation = _orientation(picture.info.get("exif", b""))  # a PNG's may follow its pixels
