@@ -3,41 +3,62 @@
 ``encoder.json`` is written last and names the weights file by its SHA-256, so a stop at any moment
 leaves the encoder that was there before, or none, and no damaged byte loads unnoticed. Nothing in
 the folder can run code.
+
+Beside the weights lie the vectors of a few made-up pictures. Where another version of a library
+loads the encoder, they are computed again, and an encoder that would no longer meet its own vectors
+in a collection is refused.
 """
 
 import hashlib
 import json
+import logging
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 from safetensors import torch as safetensors
+from torch import Tensor
 
 from .encoder import Encoder
-from .errors import BadInputError, DamagedDataError
+from .errors import BadInputError, DamagedDataError, EncoderMismatchError
 from .files import write_atomically
 from .tensors import check_tensors, parse_tensors
+
+LOG = logging.getLogger(__name__)
 
 DESCRIPTION = "encoder.json"
 FORMAT = "fgir-encoder"
 VERSION = 1
-MAX_DESCRIPTION_BYTES = 1 << 20
+
+PROBES = "probe_vectors"
+"""Name, in the weights file, of the vectors of :func:`probe_pictures`."""
+
+MAX_DRIFT = 1e-3
+"""How far the cosine of a probe to its stored vector may be from 1."""
+
+LIBRARIES = ("torch", "torchvision", "timm", "pillow")
+"""What an encoder's arithmetic depends on."""
 
 
 def save_encoder(encoder: Encoder, folder: Path, *, overwrite: bool = False) -> None:
     """Write an encoder to a folder, which is made.
 
     Raises:
-        BadInputError: The folder holds an encoder already and ``overwrite`` is not given.
+        BadInputError: The folder holds an encoder already and ``overwrite`` is not given, or a
+            weight is not finite.
         StorageError: The disk is full or read-only. An encoder that was there still is.
     """
     if not overwrite and (folder / DESCRIPTION).exists():
         raise BadInputError(
             f"{folder} must hold no encoder yet; got one. Choose another folder or --overwrite."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     state = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
-    data = safetensors.save(state)
+    check_tensors(state, state, folder)
+    data = safetensors.save({**state, PROBES: torch.from_numpy(_probe(encoder))})
     digest = hashlib.sha256(data).hexdigest()
     name = f"weights-{digest[:16]}.safetensors"
     description = {
@@ -47,7 +68,9 @@ def save_encoder(encoder: Encoder, folder: Path, *, overwrite: bool = False) -> 
         "dim": encoder.dim,
         "settings": encoder.settings(),
         "weights": {"file": name, "bytes": len(data), "sha256": digest},
+        "libraries": {library: version(library) for library in LIBRARIES},
     }
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / name, data)
     write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2).encode() + b"\n")
     for old in folder.glob("weights-*.safetensors"):
@@ -59,19 +82,16 @@ def load_encoder(folder: Path) -> Encoder:
     """The encoder that :func:`save_encoder` wrote, in eval mode on the CPU.
 
     Raises:
-        BadInputError: No encoder there, or one of a newer program.
+        BadInputError: No encoder there, or one of another version of this program.
         DamagedDataError: A file is missing or not what was written; the message names it.
+        EncoderMismatchError: Under the libraries installed now it gives other vectors than when it
+            was saved.
     """
-    description = _read_description(folder)
+    description = _read_description(folder / DESCRIPTION)
     path, data = _read_weights(folder, description["weights"])
-    try:
-        with torch.random.fork_rng(devices=[]):  # weights are drawn, then replaced
-            encoder = Encoder.from_settings(description["settings"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DamagedDataError(
-            f"{folder / DESCRIPTION} must describe an encoder; got settings that do not: {error!r}."
-        ) from error
     tensors = parse_tensors(data, path, DamagedDataError)
+    probes = tensors.pop(PROBES, None)
+    encoder = _rebuild(folder / DESCRIPTION, description["settings"])
     check_tensors(tensors, encoder.state_dict(), path, DamagedDataError)
     encoder.load_state_dict(tensors)
     if encoder.fingerprint() != description["fingerprint"]:
@@ -79,43 +99,110 @@ def load_encoder(folder: Path) -> Encoder:
             f"{folder / DESCRIPTION} must carry the fingerprint of the encoder it describes; got "
             f"{description['fingerprint']!r}. The file was changed after it was written."
         )
+    changed = _changed_libraries(description["libraries"])
+    if changed:
+        _check_drift(encoder, probes, path, changed)
     return encoder
 
 
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+def probe_pictures() -> list[Image.Image]:
+    """Four made-up pictures that never change: waves of colour, larger than most inputs."""
+    row, column = np.mgrid[0:300, 0:400].astype(np.float64)
+    pictures = []
+    for number in range(1, 5):
+        waves = [
+            np.sin(row / (5 * number + 3 * channel)) * np.cos(column / (9 * number - channel))
+            for channel in range(3)
+        ]
+        pixels = np.rint(127.5 + 127.5 * np.stack(waves, axis=2)).astype(np.uint8)
+        pictures.append(Image.fromarray(pixels))
+    return pictures
+
+
+def _probe(encoder: Encoder) -> NDArray[np.float32]:
+    was_training = encoder.training
+    images = torch.stack([encoder.transform(picture) for picture in probe_pictures()])
+    vectors = encoder.eval().vectors(images)
+    encoder.train(was_training)
+    return vectors
+
+
+def _check_drift(encoder: Encoder, probes: Tensor | None, path: Path, changed: str) -> None:
+    now = _probe(encoder)
+    if probes is None or tuple(probes.shape) != now.shape:
+        raise DamagedDataError(f"{path} must hold {PROBES} of shape {now.shape}; got other ones.")
+    cosines = (probes.double().numpy() * now).sum(axis=1)
+    drift = float(1 - cosines.min())
+    if not drift <= MAX_DRIFT:
+        raise EncoderMismatchError(
+            f"{path} must give the vectors it gave when it was saved; got vectors {drift:.2g} away "
+            f"from them, under {changed}. Install those versions, or save the encoder again and "
+            "build its collections again."
+        )
+    LOG.warning("%s: vectors are within %.1e of the saved ones, under %s", path, drift, changed)
+
+
+def _changed_libraries(saved: dict[str, str]) -> str:
+    now = {library: version(library) for library in LIBRARIES}
+    return ", ".join(
+        f"{library} {now[library]} (was {saved.get(library)})"
+        for library in LIBRARIES
+        if saved.get(library) != now[library]
+    )
+
+
+def _rebuild(path: Path, settings: dict[str, Any]) -> Encoder:
     try:
-        data = path.read_bytes()
+        with torch.random.fork_rng(devices=[]):  # weights are drawn here, then replaced
+            return Encoder.from_settings(settings)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise DamagedDataError(
+            f"{path} must hold the settings of an encoder; got ones that make none: {error!r}."
+        ) from error
+
+
+def _read_description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_bytes())
     except OSError as error:
         raise BadInputError(
-            f"{folder} must hold an encoder; got no readable {DESCRIPTION}: {error.strerror}. "
-            "Give the folder that save_encoder wrote."
+            f"{path.parent} must hold an encoder; got no readable {path.name}: {error.strerror}. "
+            "Give the folder that training or saving made."
         ) from error
-    try:
-        description = json.loads(data)
-    except ValueError as error:  # of bytes that are no text, too
+    except (ValueError, RecursionError) as error:  # no JSON, no text, a thousand brackets
         raise DamagedDataError(f"{path} must be JSON; got {error}.") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise DamagedDataError(f"{path} must describe an encoder; got something else.")
     if description.get("version") != VERSION:
         raise BadInputError(
             f"{path} must have format version {VERSION}; got {description.get('version')!r}. "
-            "Another version of this program wrote it."
+            "Another version of this program wrote it; use that one."
         )
+    for key, kind in (
+        ("fingerprint", str),
+        ("settings", dict),
+        ("weights", dict),
+        ("libraries", dict),
+    ):
+        if not isinstance(description.get(key), kind):
+            raise DamagedDataError(f"{path} must describe an encoder; it lacks {key!r}.")
     return description
 
 
 def _read_weights(folder: Path, entry: dict[str, Any]) -> tuple[Path, bytes]:
-    path = folder / Path(entry["file"]).name
+    name, digest = str(entry.get("file")), entry.get("sha256")
+    if Path(name).name != name:
+        raise DamagedDataError(f"{folder / DESCRIPTION} must name weights beside it; got {name!r}.")
+    path = folder / name
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DamagedDataError(
-            f"{path} must be readable; got: {error.strerror}. Without it this encoder is lost."
+            f"{path} must be readable; got: {error.strerror}. Copy the whole folder again."
         ) from error
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+    if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedDataError(
-            f"{path} must be what was written; got {len(data)} bytes with another SHA-256 "
-            f"(written: {entry['bytes']} bytes). Save or copy the encoder again."
+            f"{path} must be what was written; got {len(data)} bytes with another SHA-256. "
+            "Copy or save the encoder again."
         )
     return path, data

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -65,6 +67,20 @@ class Encoder(nn.Module):
         """(B, 3, H, W) to what pooling gives, (B, C'), neither projected nor normalised."""
         return self._describe(images)[0]
 
+    @torch.inference_mode()
+    def vectors(self, images: Tensor) -> NDArray[np.float32]:
+        """What ``forward`` gives, as numpy: (B, 3, H, W) to (B, dim). See :func:`unusable`.
+
+        Raises:
+            BadInputError: The encoder is in training mode, where vectors depend on chance and on
+                the rest of the batch.
+        """
+        if self.training:
+            raise BadInputError("encoder must be in eval mode; got train mode. Call .eval().")
+        device = next(self.parameters()).device
+        rows: NDArray[np.float32] = self(images.to(device)).float().cpu().numpy()
+        return rows
+
     def mask(self, images: Tensor) -> Tensor:
         """Positions of the last map that enter the descriptor: (B, 3, H, W) to (B, h, w) bool.
 
@@ -90,8 +106,12 @@ class Encoder(nn.Module):
             "pooling": self.pooling.settings(),
             "transform": self.transform.settings(),
             "flip": self.flip,
-            "projection": projection and {"dim": projection.out_features},
-            "whitening": whitening and {"dim": whitening.dim, "method": whitening.method},
+            "projection": None
+            if projection is None
+            else {"out_features": projection.out_features, "bias": projection.bias is not None},
+            "whitening": None
+            if whitening is None
+            else {"dim": whitening.dim, "method": whitening.method},
         }
 
     @classmethod
@@ -103,12 +123,13 @@ class Encoder(nn.Module):
         dim = pooling.out_dim(backbone.channels) * (2 if flip else 1)
         projection = whitening = None
         if settings["projection"] is not None:
-            projection = nn.Linear(dim, settings["projection"]["dim"])
+            projection = nn.Linear(dim, **settings["projection"])
             dim = projection.out_features
         if settings["whitening"] is not None:
             whitening = Whitening(dim, **settings["whitening"])
-        parts = {"projection": projection, "whitening": whitening}
-        return cls(backbone, pooling, transform, flip=flip, **parts).eval()
+        return cls(
+            backbone, pooling, transform, projection=projection, whitening=whitening, flip=flip
+        ).eval()
 
     def fingerprint(self) -> str:
         """SHA-256 over settings and weights: equal only if the vectors are."""
@@ -156,11 +177,10 @@ class Encoder(nn.Module):
         return last.float(), early.float()
 
     def _chain_of_sizes(self) -> int:
-        size, fixed = self.transform.size, self.backbone.fixed_size
-        if fixed and (size != self.backbone.size or self.transform.fit == "native"):
+        self.backbone.check_size(self.transform.size)
+        if self.backbone.fixed_size and self.transform.fit == "native":
             raise BadInputError(
-                f"{self.backbone.name} takes squares of {self.backbone.size} pixels only; "
-                f"got size {size}, fit {self.transform.fit}. Leave out --size."
+                f"fit must make squares for {self.backbone.name}; got native. Use squash or crop."
             )
         dim = self.pooling.out_dim(self.backbone.channels) * (2 if self.flip else 1)
         if self.projection is not None:
@@ -170,6 +190,20 @@ class Encoder(nn.Module):
             check_shape("whitening", self.whitening.projection, (dim, "D"))
             dim = self.whitening.dim
         return dim
+
+
+def unusable(vectors: NDArray[np.float32]) -> dict[int, str]:
+    """Rows of encoder output that nothing can be compared with, and the reason of each.
+
+    Example:
+        >>> unusable(np.array([[0.6, 0.8], [0, 0], [np.nan, 1]], np.float32))
+        {1: 'no usable features', 2: 'the vector is not finite'}
+    """
+    finite = np.isfinite(vectors).all(axis=1)
+    some = np.abs(vectors).sum(axis=1) > 0  # False for NaN
+    reasons = {int(row): "no usable features" for row in np.flatnonzero(finite & ~some)}
+    reasons |= {int(row): "the vector is not finite" for row in np.flatnonzero(~finite)}
+    return dict(sorted(reasons.items()))
 
 
 def build_encoder(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..errors import BadInputError
 from ..transforms import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -53,6 +54,20 @@ class Backbone(nn.Module, ABC):
         early, last = run_without_numbers(self, self.early_and_last, self.size)
         self.channels = (early.shape[1], last.shape[1])
         self.stride = max(1, round(self.size / last.shape[2]))
+
+    def check_size(self, size: int) -> None:
+        """Raise unless the network takes squares of ``size`` pixels."""
+        if size == self.size:
+            return
+        want = f"size must suit {self.name}, which was trained with {self.size}; got {size}"
+        if self.fixed_size:
+            raise BadInputError(f"{want}. It takes no other. Leave out --size.")
+        try:
+            run_without_numbers(self, self.early_and_last, size)
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise BadInputError(
+                f"{want}: {error} Try a multiple of {self.stride}, or leave out --size."
+            ) from error
 
 
 def run_without_numbers(module: nn.Module, call: Callable[[Tensor], Any], size: int) -> Any:  # noqa: ANN401

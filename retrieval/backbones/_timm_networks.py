@@ -1,5 +1,6 @@
 """Classification networks of timm, up to the features that their classifier pools."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ._weights import load_kept
 
 LIBRARY = "timm"
 
-ANY_SIZE: tuple[dict[str, bool], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False})
+ANY_SIZE: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {"strict_img_size": False})
 """Options under which transformers take other sizes than their own, by family."""
 
 
@@ -61,11 +62,12 @@ class TimmNetwork(Backbone):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network: Any = network
-        stages = network.feature_info
+        stages: Any = network.feature_info
         reductions = [int(stage["reduction"]) for stage in getattr(stages, "info", stages)]
         self.reduction = reductions[-1]
         finer = [number for number, value in enumerate(reductions) if value < self.reduction]
         self.early_stage = finer[-1] if finer else len(reductions) - 2
+        self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         self.channels_last_axis = getattr(network, "output_fmt", "NCHW") == "NHWC"
 
     def forward(self, images: Tensor) -> Tensor:
@@ -81,17 +83,41 @@ class TimmNetwork(Backbone):
         """Maps of either layout, or tokens (B, prefix + h w, C), to (B, C, h, w)."""
         if features.dim() == 4:
             return features.permute(0, 3, 1, 2) if self.channels_last_axis else features
-        height, width = (side // self.reduction for side in images.shape[2:])
-        patches = features[:, features.shape[1] - height * width :]
-        return patches.transpose(1, 2).reshape(len(images), -1, height, width)
+        grid = self._grid(features.shape[1] - self.prefix, images)
+        return features[:, self.prefix :].transpose(1, 2).reshape(len(images), -1, *grid)
+
+    def _grid(self, patches: int, images: Tensor) -> tuple[int, int]:
+        """Rows and columns of so many patches; networks round up or down at the border."""
+        height, width = images.shape[2:]
+        for rounding in (0, self.reduction - 1):
+            grid = (height + rounding) // self.reduction, (width + rounding) // self.reduction
+            if grid[0] * grid[1] == patches:
+                return grid
+        raise BadInputError(
+            f"{self.name} must give one feature for every {self.reduction} pixels of an image; got "
+            f"{patches} for one of {height} x {width}. Use a size that is a multiple of that."
+        )
 
 
 def _network(name: str, pretrained: bool) -> tuple[Any, bool]:
     """The whole classifier, and whether an option made it take any size."""
-    for options in (*ANY_SIZE, {}):
+    for options in ANY_SIZE:
         try:
-            return timm.create_model(name, pretrained=pretrained, **options), bool(options)
+            return _create(name, pretrained, options), True
         except TypeError:  # not an option of this family
-            if not options:
-                raise
-    raise BadInputError(f"timm must be able to make {name}; it could not. Choose another network.")
+            continue
+    return _create(name, pretrained, {}), False
+
+
+def _create(name: str, pretrained: bool, options: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    try:
+        return timm.create_model(name, pretrained=pretrained, **options)
+    except (OSError, RuntimeError) as error:  # no network, no such tag, no published weights
+        if not pretrained:
+            raise BadInputError(
+                f"{name} must be a network that timm can make; got {error}"
+            ) from error
+        raise BadInputError(
+            f"pretrained weights of {name} must be downloaded; got {error} "
+            "Fetch them elsewhere and give a safetensors file with --weights."
+        ) from error

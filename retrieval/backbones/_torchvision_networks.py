@@ -86,10 +86,10 @@ class PatchTransformer(Backbone):
     Other sizes than the trained one work: the position embedding is resized (bicubic).
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: models.VisionTransformer) -> None:
         super().__init__()
-        self.patches, self.patch = network.conv_proj, int(network.patch_size)
-        self.class_token, self.encoder = network.class_token, network.encoder
+        self.patches, self.class_token = network.conv_proj, network.class_token
+        self.encoder: Any = network.encoder
 
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         patches = self.patches(images)  # (B, C, h, w)
@@ -108,23 +108,24 @@ class PatchTransformer(Backbone):
         side = round((positions.shape[1] - 1) ** 0.5)
         if tuple(grid) == (side, side):
             return positions
-        laid = positions[:, 1:].unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        resized = F.interpolate(laid, tuple(grid), mode="bicubic", antialias=True)
+        resized = F.interpolate(
+            _as_map(positions, (side, side)), tuple(grid), mode="bicubic", antialias=True
+        )
         return torch.cat([positions[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
 
 
 def _as_map(tokens: Tensor, grid: Sequence[int]) -> Tensor:
     """(B, 1 + h w, C) to (B, C, h, w) without the class token."""
-    return tokens[:, 1:].transpose(1, 2).unflatten(2, tuple(grid))
+    return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, *grid)
 
 
 def _network(name: str, size: int) -> nn.Module:
+    options: dict[str, Any] = {}
     if name.startswith("vit_"):
-        network = models.get_model(name, weights=None, image_size=size)
+        options["image_size"] = size
     elif name in ("googlenet", "inception_v3"):
-        network = models.get_model(name, weights=None, init_weights=True)
-    else:
-        network = models.get_model(name, weights=None)
+        options["init_weights"] = True  # the default of those two, which warns that it may change
+    network: nn.Module = models.get_model(name, weights=None, **options)
     return network
 
 

@@ -72,7 +72,7 @@ def largest_component(mask: Tensor) -> Tensor:
 
     Of equal ones, that with the first position in column-major order. An empty mask stays empty.
     """
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         raise BadInputError(
             "scda depends on the picture and must not be traced; trace the encoder's backbone."
         )
