@@ -233,22 +233,27 @@ def text_bombs() -> dict[str, bytes]:
 
 @cache
 def slow_files() -> dict[str, bytes]:
-    """Files of a few megabytes at most that would keep a decoder busy for many seconds."""
+    """Small files of a kind that keeps a decoder busy for long, by what is wrong with them.
+
+    They are just beyond a limit; with the 30 MB that a file may have, each would take minutes.
+    """
     large = Image.new("RGB", (4_000, 3_000), "red")
-    scans = more_scans(saved(large, "JPEG", quality=30, progressive=True), 10_000)
     jpeg = saved(photo(), "JPEG")
     middle = jpeg.rindex(b"\xff\xda") + 200
-    gif = saved(photo(), "GIF")
-    frame = gif.index(b"\x2c", 13 + 3 * 256)
-    empty = chunk(b"IDAT") * 100_000
+    gif, bmp = (saved(photo().quantize(256), format) for format in ("GIF", "BMP"))
+    frame = 13 + 3 * 256
+    comment = b"\x21\xfe" + b"\1a" * 70_000 + b"\0"
+    pixels = chunk(b"IDAT", zlib.compress(bytes(16 * 17)))
+    profiles = chunk(b"iCCP", b"a\0\0" + zlib.compress(b"")) * 2
     return {
-        "10,000 scans.jpg": scans,
-        "100,000 chunks.png": png(16, 16, 8, 0, empty, chunk(b"IDAT", zlib.compress(bytes(272)))),
-        "10,000 EXIF blocks.jpg": with_segment(jpeg, 0xE1, b"Exif\0\0a", 10_000),
-        "junk in its header.jpg": jpeg[:20] + bytes(1_000_000) + jpeg[20:],
-        "fill bytes.jpg": jpeg[:middle] + b"\xff" * 4_000_000 + jpeg[middle:],
-        "comments.gif": gif[:frame] + b"\x21\xfe" + b"\x01a" * 1_000_000 + b"\0" + gif[frame:],
-        "run lengths.bmp": saved(photo().quantize(16), "BMP")[:30]
-        + struct.pack("<I", 1)
-        + saved(photo().quantize(16), "BMP")[34:],
+        "more than 83 scans": more_scans(saved(large, "JPEG", progressive=True), 90),
+        "more than 1,000 segments": with_segment(jpeg, 0xFE, b"", 1_000),
+        "a header full of junk": with_segment(jpeg, 0xE1, b"Exif\0\0a", 500),
+        "a header full of junk ": jpeg[:20] + bytes(100_000) + jpeg[20:],
+        "a header full of junk  ": gif[:frame] + comment + gif[frame:],
+        "a header full of junk   ": gif[:frame] + b"\x21\xfe\0" * 30_000 + gif[frame:],
+        "nothing but fill bytes": jpeg[:middle] + b"\xff" * 70_000 + jpeg[middle:],
+        "more than 50,000 chunks": png(16, 16, 8, 0, chunk(b"IDAT") * 50_000, pixels),
+        "two iCCP parts": png(16, 16, 8, 0, profiles, pixels),
+        "compression 1": bmp[:30] + struct.pack("<I", 1) + bmp[34:],
     }
