@@ -1,0 +1,97 @@
+"""The training part of a benchmark, divided into what is learned from and what is validated on."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import retrieval.benchmarks
+from retrieval import plugins
+from retrieval.data import Benchmark
+from retrieval.encoder import Encoder
+from retrieval.errors import BadInputError
+
+from .config import TrainConfig
+from .pictures import Pictures
+from .validation import Validation, split_classes
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a run works on.
+
+    Attributes:
+        pictures: N of them.
+        targets: (N,) int64, 0..C-1 in the order of the benchmark's targets.
+        num_classes: C.
+        validation: Pictures of held-out classes; None when nothing is held out.
+        sha256: Of file names and targets: the same data make the same run.
+        notes: Sentences about pictures that were left out.
+    """
+
+    pictures: Pictures
+    targets: NDArray[np.int64]
+    num_classes: int
+    validation: Validation | None
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_benchmark(config: TrainConfig) -> Benchmark:
+    """The benchmark that a recipe names.
+
+    Raises:
+        BadInputError: Unknown name, no root, or data that are not what the benchmark says.
+    """
+    options = dict(config.benchmark)
+    module = plugins.module(retrieval.benchmarks, options.pop("name"))
+    root = options.pop("root", None)
+    if not isinstance(root, str):
+        raise BadInputError(
+            "benchmark.root must be the folder of the data; got none. "
+            "Give it with --set benchmark.root=FOLDER."
+        )
+    benchmark: Benchmark = module.read(Path(root), **options)
+    return benchmark
+
+
+def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> TrainingData:
+    """Hold classes out, decode the rest, number its classes from 0.
+
+    Raises:
+        BadInputError: No training part, or too few classes or readable pictures.
+    """
+    split = benchmark.train
+    if not len(split):
+        raise BadInputError(
+            f"{benchmark.name} must have a training part; got none. Take a benchmark with one."
+        )
+    learned, held_out = split_classes(split.targets, config.validation_share, config.seed)
+    paths = [split.paths[i] for i in learned]
+    pictures = Pictures(paths, encoder.transform, config.run.cache_mib, config.run.threads)
+    classes, targets = np.unique(split.targets[learned][pictures.kept], return_inverse=True)
+    validation = None
+    if len(held_out):
+        validation = Validation(
+            [split.paths[i] for i in held_out], split.targets[held_out], encoder.transform
+        )
+    return TrainingData(
+        pictures,
+        targets.astype(np.int64),
+        len(classes),
+        validation,
+        _sha256(benchmark),
+        tuple(f"left out: {sentence}" for sentence in pictures.rejected),
+    )
+
+
+def _sha256(benchmark: Benchmark) -> str:
+    split = benchmark.train
+    root = os.path.commonpath([str(path.parent) for path in split.paths])
+    digest = hashlib.sha256(split.targets.tobytes())
+    for path in split.paths:
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,84 @@
+"""Where a run keeps what it makes.
+
+RUN/config.json      the resolved recipe, and with what it ran
+RUN/metrics.jsonl    one line for each epoch
+RUN/best/            the encoder of the best epoch: what evaluate, index and search take
+RUN/last/            states to resume from
+RUN/result.json      written when the run is over
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retrieval.checkpoints import save_encoder
+from retrieval.encoder import Encoder
+from retrieval.errors import BadInputError, StorageError
+from retrieval.files import write_atomically
+
+
+class RunFolder:
+    """A run folder. Nothing in it is ever replaced by another run.
+
+    Args:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.best, self.last = path / "best", path / "last"
+
+    def check_unused(self) -> None:
+        """Raise unless nothing is there yet.
+
+        Raises:
+            BadInputError: Something is there already.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise BadInputError(
+                f"run folder must be new or empty; got {self.path}, which is not. "
+                "Choose another --out, or go on with --resume."
+            )
+
+    def create(self, config: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Make the folder and write down what is about to be run."""
+        try:
+            self.last.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} must be a folder that can be written; got: {error.strerror}."
+            ) from error
+        self._write_json("config.json", {"config": config, **facts})
+
+    def config(self) -> dict[str, Any]:
+        """What :meth:`create` wrote.
+
+        Raises:
+            BadInputError: No run folder.
+        """
+        file = self.path / "config.json"
+        try:
+            values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadInputError(
+                f"{self.path} must be a run folder with a config.json; got {error}. "
+                "Give the folder that fgir train wrote."
+            ) from error
+        return values
+
+    def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """One JSON object for each epoch so far."""
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        write_atomically(self.path / "metrics.jsonl", text.encode())
+
+    def write_best(self, encoder: Encoder) -> None:
+        """Put the best encoder so far in place of the one before."""
+        save_encoder(encoder, self.best, overwrite=True)
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """What came out, when the run is over."""
+        self._write_json("result.json", result)
+
+    def _write_json(self, name: str, values: Mapping[str, Any]) -> None:
+        write_atomically(self.path / name, (json.dumps(values, indent=2) + "\n").encode())

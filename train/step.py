@@ -1,0 +1,125 @@
+"""One step: pictures in, weights moved, or an error that names what was not finite."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from retrieval.encoder import Encoder
+
+from .config import OptimizerConfig, RunConfig
+from .guards import TrainingError, first_bad_tensor, named_gradients, named_state, not_finite
+from .pictures import Batch, Pictures
+from .pieces import backward_in_pieces
+
+
+class TrainStep:
+    """What is done with the batches of one step.
+
+    Args:
+        encoder: In training mode when it is called.
+        loss: Of embeddings and targets.
+        optimizer: Of the weights of both.
+        average: Running average of the encoder's weights, if one is kept.
+        run: Precision, pieces.
+        optimizer_config: Clipping.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        loss: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        average: AveragedModel | None,
+        run: RunConfig,
+        optimizer_config: OptimizerConfig,
+    ) -> None:
+        self.encoder, self.loss, self.optimizer, self.average = encoder, loss, optimizer, average
+        self._pieces, self._bf16 = run.pieces, run.precision == "bf16"
+        self._clip = optimizer_config.clip_norm or float("inf")
+        self._learned = [p for group in optimizer.param_groups for p in group["params"]]
+
+    def __call__(
+        self, batches: Sequence[Batch], targets: Tensor, pictures: Pictures, epoch: int, step: int
+    ) -> float:
+        """Move the weights once; the mean loss of the batches.
+
+        Args:
+            batches: Their gradients are averaged.
+            targets: (N,) int64 of all pictures.
+            pictures: For the names of files.
+            epoch: For the message, from 1.
+            step: For the message, from 1.
+
+        Raises:
+            TrainingError: Images, embeddings, loss or a gradient are not finite. No weight moved.
+        """
+        total = 0.0
+        for batch in batches:
+            images = self._images(batch)
+            if (bad := first_bad_tensor([("images", images)])) is not None:
+                raise _stopped(bad, batches, pictures, epoch, step)
+            embeddings, loss = self._backward(images, targets[batch.positions], len(batches))
+            total += float(loss)
+            if not loss.isfinite():
+                raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
+        norm = nn.utils.clip_grad_norm_(self._learned, self._clip)
+        if not norm.isfinite():
+            raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.encoder)
+        return total / len(batches)
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """The precision of the recipe."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
+
+    def _images(self, batch: Batch) -> Tensor:
+        device = next(self.encoder.parameters()).device
+        pixels = torch.from_numpy(batch.pixels).to(device, non_blocking=True)
+        return self.encoder.transform.normalise(pixels)
+
+    def _backward(self, images: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
+        def embed(part: Tensor) -> Tensor:
+            with self.autocast(images.device):
+                embeddings: Tensor = self.encoder(part)
+                return embeddings
+
+        def loss_of(embeddings: Tensor) -> Tensor:
+            loss: Tensor = self.loss(embeddings, targets) / batches
+            return loss
+
+        if self._pieces > 1:
+            embeddings, loss = backward_in_pieces(
+                self.encoder, embed, images, self._pieces, loss_of
+            )
+        else:
+            embeddings = embed(images)
+            loss = loss_of(embeddings)
+            loss.backward()  # type: ignore[no-untyped-call]
+        return embeddings.detach(), loss.detach() * batches
+
+    def _blame(self, embeddings: Tensor, loss: Tensor) -> str:
+        """The first tensor that is not finite on the way from weights to gradients."""
+        found = first_bad_tensor(
+            [
+                *named_state("encoder", self.encoder),
+                *named_state("loss", self.loss),
+                ("embeddings", embeddings),
+                ("loss", loss),
+                *named_gradients("encoder", self.encoder),
+                *named_gradients("loss", self.loss),
+            ]
+        )
+        return found or "the norm of all gradients, too large to be a number"
+
+
+def _stopped(
+    what: str, batches: Sequence[Batch], pictures: Pictures, epoch: int, step: int
+) -> TrainingError:
+    files: list[Path] = [pictures.path(int(i)) for batch in batches for i in batch.positions]
+    return not_finite(what, epoch, step, files)
