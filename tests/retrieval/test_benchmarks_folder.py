@@ -36,6 +36,13 @@ def test_every_photo_queries_all_others(tmp_path: Path) -> None:
     assert benchmark.notes == ()
 
 
+def test_the_order_is_that_of_the_names_and_not_of_the_disk(tmp_path: Path) -> None:
+    folders = [f"a/{name}" for name in "mzbkqcx"]
+    benchmark = read(touch(tmp_path, *(f"{folder}/{n}.jpg" for folder in folders for n in "21")))
+    paths = [path.relative_to(tmp_path).as_posix() for path in benchmark.query.paths]
+    assert paths == [f"{folder}/{n}.jpg" for folder in sorted(folders) for n in "12"]
+
+
 def test_unseen_classes_are_the_last_in_order(tmp_path: Path) -> None:
     root = touch(tmp_path, *(f"{label}/{n}.jpg" for label in "dacb" for n in range(2)))
     benchmark = read(root, test_share=0.5)

@@ -89,6 +89,17 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes) -> None:
         mat_values(tmp_path / "a.mat", "labels")
 
 
+def test_boxes_in_boxes_end(tmp_path: Path) -> None:
+    box: object = "kernel"
+    for _ in range(12):
+        nested = np.empty((1, 1), dtype=object)
+        nested[0, 0] = box
+        box = nested
+    savemat(tmp_path / "a.mat", {"labels": box})
+    with pytest.raises(BadInputError, match="a part of another kind than expected"):
+        mat_values(tmp_path / "a.mat", "labels")
+
+
 def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     savemat(tmp_path / "a.mat", {"labels": np.zeros(100_000)}, do_compression=True)
     monkeypatch.setattr("retrieval.benchmarks._mat.MAX_BYTES", 10_000)

@@ -93,6 +93,15 @@ def test_query_and_gallery_by_split(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("learned", ["a", "b"])
+def test_classes_seen_in_query_or_gallery_are_seen(tmp_path: Path, learned: str) -> None:
+    rows = photos(f"1.jpg {learned} train", "2.jpg a query", "3.jpg b gallery")
+    root = written(tmp_path, rows)
+    benchmark = read(root, query_split="query", gallery_split="gallery")
+    assert len(benchmark.train) == 1
+    assert not benchmark.class_disjoint
+
+
 def test_training_photos_are_never_queried(tmp_path: Path) -> None:
     root = written(tmp_path, BIRDS)
     with pytest.raises(BadInputError, match="train must share no file with query or gallery"):
