@@ -124,11 +124,17 @@ class Layout:
 
         Keys are paths relative to the layout's folder; values are file names.
         """
-        folders = sorted(place for place in (self.root / name).iterdir() if place.is_dir())
-        return {
-            f"{name}/{place.name}": sorted(f.name for f in place.iterdir() if is_image_name(f))
-            for place in folders
-        }
+        try:
+            folders = sorted(place for place in (self.root / name).iterdir() if place.is_dir())
+            return {
+                f"{name}/{place.name}": sorted(f.name for f in place.iterdir() if is_image_name(f))
+                for place in folders
+            }
+        except OSError as error:
+            raise BadInputError(
+                f"{self.source.name}: {self.root / name} must be a folder of class folders; "
+                f"got {error.strerror}. {self._hint}"
+            ) from error
 
     def known(self, where: str, targets: Mapping[str, int], label: str) -> int:
         """The class that one list gives and another must know."""

@@ -324,6 +324,22 @@ def test_a_missing_list_says_where_to_get_it(case: Case, tmp_path: Path) -> None
     assert "must hold" in message
 
 
+@pytest.mark.parametrize(
+    ("build", "name", "folder"), [(cars196_folders, "cars196", "test"), (dogs, "dogs", "Images")]
+)
+def test_class_folders_are_folders(
+    build: Callable[[Path], None], name: str, folder: str, tmp_path: Path
+) -> None:
+    build(tmp_path)
+    root = tmp_path / "car_data" if name == "cars196" else tmp_path
+    (root / folder).rename(tmp_path / "elsewhere")
+    module = importlib.import_module(f"retrieval.benchmarks.{name}")
+    if name == "dogs":
+        (root / folder).write_text("a file")
+    with pytest.raises(BadInputError, match=f"{folder} must be a folder of class folders; got"):
+        module.read(tmp_path, counts="any")
+
+
 @listing_cases
 def test_a_list_that_leaves_the_folder_is_refused(case: Case, tmp_path: Path) -> None:
     case.build(tmp_path)
