@@ -56,7 +56,7 @@ def test_bytes_reach_the_disk_before_their_name_and_the_name_before_the_return(
         status = os.fstat(descriptor)
         events.append("folder" if stat.S_ISDIR(status.st_mode) else "bytes")
         if events[-1] == "bytes":
-            assert status.st_size == len(NEW)  # nothing waits in a buffer
+            assert status.st_size == len(b"short")  # nothing waits in a buffer
         sync(descriptor)
 
     def spy_replace(source: Path, target: Path) -> Path:
@@ -65,7 +65,7 @@ def test_bytes_reach_the_disk_before_their_name_and_the_name_before_the_return(
 
     monkeypatch.setattr(os, "fsync", spy_sync)
     monkeypatch.setattr(Path, "replace", spy_replace)
-    write_atomically(path, NEW)
+    write_atomically(path, b"short")
     assert events == ["bytes", "name", "folder"]
 
 
