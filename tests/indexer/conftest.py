@@ -1,14 +1,60 @@
 """What the tests of this room share."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from indexer.disk import DiskCollection
+from tests.indexer.crash.forks import Forks
+from tests.indexer.damages import Copies, make_copies
 from tests.indexer.gallery import DIM, FINGERPRINT, items_of, vectors_of
 
 Make = Callable[..., DiskCollection]
+
+
+@pytest.fixture
+def quick_path(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder in memory where there is one.
+
+    What a killed process has written is in the kernel, whatever the disk has of it, so a test that
+    kills processes loses nothing there but the wait for the disk.
+    """
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    folder = Path(tempfile.mkdtemp(dir=memory, prefix="fgir-test-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Processes that can be killed."""
+    with Forks() as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """A collection at several moments; to be copied, not changed."""
+    return make_copies(tmp_path_factory.mktemp("copies"))
+
+
+@pytest.fixture
+def closed(copies: Copies, tmp_path: Path) -> Path:
+    """A collection that its writer closed in order, to be damaged."""
+    return Path(shutil.copytree(copies.closed, tmp_path / "birds"))
+
+
+@pytest.fixture
+def killed(copies: Copies, tmp_path: Path) -> Path:
+    """A collection as a killed writer leaves it, to be damaged."""
+    return Path(shutil.copytree(copies.killed, tmp_path / "birds"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def vector_of(name: str, version: int = 0, dim: int = DIM) -> Vectors:
     """(dim,) of norm 1."""
     seed = hashlib.sha256(f"{name}/{version}".encode("utf-8", "surrogateescape")).digest()
     row = np.random.default_rng(list(seed)).standard_normal(dim).astype(np.float32)
-    return np.asarray(row / np.float32(np.linalg.norm(row)))
+    return row / np.float32(np.linalg.norm(row))
 
 
 def vectors_of(names: Sequence[str], version: int = 0, dim: int = DIM) -> Vectors:
@@ -34,7 +34,8 @@ def items_of(names: Sequence[str], version: int = 0) -> list[Item]:
 
 def unit_rows(rng: np.random.Generator, count: int, dim: int = DIM) -> Vectors:
     rows = rng.standard_normal((count, dim)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def answer_by_definition(

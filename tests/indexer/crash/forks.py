@@ -1,0 +1,280 @@
+"""Processes to be killed: forked from one that has imported everything, so that each costs little.
+
+The process that forks is not the test's own, because forking a process in which OpenMP has run can
+hang the child.
+"""
+
+import errno
+import io
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from indexer.disk import DiskCollection
+from indexer.store import Store
+from retrieval.errors import BusyError, FgirError, StorageError
+from tests.indexer.crash import workload
+
+ROOT = Path(__file__).resolve().parents[3]
+SOURCES = (str(ROOT / "indexer"), str(ROOT / "retrieval" / "files.py"))
+
+
+class Forks:
+    """Runs jobs, each in a forked process. A job is the name of a function below and its facts."""
+
+    def __enter__(self) -> Self:
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=ROOT,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.stdout.close()
+        self._server.wait()
+
+    def run(self, kind: str, *, kill_after: float | None = None, **facts: Any) -> int:
+        """The exit status of the child: minus the signal's number when a signal ended it."""
+        pid = self.start(kind, **facts)
+        if kill_after is not None:
+            time.sleep(kill_after)
+            os.kill(pid, signal.SIGKILL)
+        return self.wait(pid)
+
+    def start(self, kind: str, **facts: Any) -> int:
+        """The process id of a child that runs beside the test."""
+        return self._ask({"kind": kind, **facts})
+
+    def wait(self, pid: int) -> int:
+        """The exit status of a child that was started."""
+        return self._ask({"wait": pid})
+
+    def _ask(self, job: Mapping[str, Any]) -> int:
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        job = json.loads(line)
+        if "wait" in job:
+            print(os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1]), flush=True)  # noqa: T201
+            continue
+        child = os.fork()
+        if child == 0:
+            _child(job)
+        print(child, flush=True)  # noqa: T201
+
+
+def _child(job: dict[str, Any]) -> None:
+    status = 1
+    try:
+        sys.stdin.close()
+        os.dup2(2, 1)  # what a child prints must not be taken for a status
+        kind = job.pop("kind")
+        jobs: dict[str, Callable[..., None]] = {
+            "change": change,
+            "hold": hold,
+            "read": read,
+            "add_one": add_one,
+            "change_with_faults": change_with_faults,
+            "as_nobody": as_nobody,
+        }
+        jobs[kind](**job)
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        os._exit(status)
+
+
+def change(
+    folder: str,
+    seed: int,
+    start: int,
+    steps: int,
+    engine: str,
+    acknowledged: str,
+    kill_at_line: int | None = None,
+    count_lines: str | None = None,
+    without_transactions: bool = False,
+) -> None:
+    """Do the workload's steps from ``start`` on.
+
+    Each step that is done is noted in the file ``acknowledged``. ``kill_at_line`` ends the process
+    by SIGKILL before that line of the storage code is run; ``count_lines`` is a file for their
+    number. ``without_transactions`` is sabotage: each statement is durable by itself.
+    """
+    if without_transactions:
+        Store._transaction = lambda *kind: nullcontext()  # type: ignore[assignment,method-assign]
+    counter = _LineCounter(kill_at_line)
+    descriptor = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    if kill_at_line is not None or count_lines is not None:
+        sys.settrace(counter.trace)
+    collection = _opened(Path(folder), engine)
+    for step in workload.steps(seed, start, start + steps):
+        workload.do(collection, step)
+        os.write(descriptor, b"1\n")
+    collection.close()
+    sys.settrace(None)
+    if count_lines is not None:
+        Path(count_lines).write_text(str(counter.count))
+
+
+def change_with_faults(
+    *,
+    most_bytes: int | None = None,
+    fail_call: int | None = None,
+    error: int = errno.EIO,
+    **facts: Any,
+) -> None:
+    """The workload while files may not grow beyond a size, or while the n-th call fails.
+
+    Ends with the exit code of the error, as the command line does.
+    """
+    if most_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+    if fail_call is not None:
+        _fail(fail_call, error)
+    try:
+        change(**facts)
+    except StorageError as failure:
+        os._exit(failure.exit_code)
+
+
+def _fail(number: int, error: int) -> None:
+    """Make call ``number`` of those that reach the disk from Python raise."""
+    calls = iter(range(1, number + 1))
+
+    def failing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(calls, 0) == number:
+                raise OSError(error, os.strerror(error))
+            return real(*arguments, **options)
+
+        return call
+
+    for name in ("fsync", "replace", "mkdir", "ftruncate"):
+        setattr(os, name, failing(getattr(os, name)))
+    io.open = failing(io.open)
+
+
+def as_nobody(folder: str, queries: int, report: str) -> None:
+    """Open without any right to write, and say how that went."""
+    descriptor = os.open(report, os.O_WRONLY | os.O_CREAT)
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    said = []
+    for write in (False, True):
+        try:
+            with DiskCollection.open(Path(folder), write=write) as collection:
+                vectors = collection.vectors[:queries]
+                hits = collection.search(vectors, 1, fingerprint=workload.FINGERPRINT)
+                said.append(f"{len(hits)} answers")
+        except FgirError as failure:
+            said.append(f"{failure.identifier}: {failure}")
+    os.write(descriptor, json.dumps(said).encode())
+
+
+def hold(folder: str, ready: str, *, fork: bool = False) -> None:
+    """Keep a collection open for writing until killed, perhaps with a forked worker beside."""
+    collection = DiskCollection.open(Path(folder), write=True)
+    if fork and os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    Path(ready).touch()
+    time.sleep(20)
+    collection.close()
+
+
+def read(folder: str, seed: int, answers: str, until: str) -> None:
+    """Open, refresh and search until a file appears; every answer must be one generation's."""
+    count, seen = 0, set()
+    while not Path(until).exists():
+        with DiskCollection.open(Path(folder)) as collection:
+            for _ in range(5):
+                workload.check_answers(collection, workload.model_at(seed, collection.generation))
+                seen.add(collection.generation)
+                count += 1
+                collection.refresh()
+    Path(answers).write_text(f"{count} {len(seen)}")
+
+
+def add_one(folder: str, name: str) -> None:
+    """Add one item, waiting for one's turn."""
+    while True:
+        try:
+            with DiskCollection.open(Path(folder), write=True) as collection:
+                vectors = workload.vectors_of([name])
+                items = [workload.item_of(name)]
+                collection.add(vectors, items, fingerprint=workload.FINGERPRINT)
+            return
+        except BusyError:
+            time.sleep(0.001)
+
+
+def _opened(folder: Path, engine: str) -> DiskCollection:
+    if folder.exists():
+        return DiskCollection.open(folder, write=True, engine=engine)
+    return DiskCollection.create(
+        folder, dim=workload.DIM, fingerprint=workload.FINGERPRINT, engine=engine
+    )
+
+
+class _LineCounter:
+    def __init__(self, last: int | None) -> None:
+        self.count = 0
+        self._last = last
+
+    def trace(self, frame: FrameType, event: str, value: object) -> Any:
+        return self._line if frame.f_code.co_filename.startswith(SOURCES) else None
+
+    def _line(self, frame: FrameType, event: str, value: object) -> Any:
+        if event == "line":
+            self.count += 1
+            if self.count == self._last:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self._line
+
+
+def moments(seed: int, count: int, longest: float) -> list[float]:
+    """Random moments to kill at, in seconds."""
+    generator = random.Random(seed)
+    return [generator.uniform(0, longest) for _ in range(count)]
+
+
+if __name__ == "__main__":
+    import indexer.backends.exact
+    import indexer.backends.faiss_flat  # noqa: F401 so that no child pays for the import
+
+    if len(sys.argv) > 1:  # one job, in a process of its own
+        _child(json.loads(sys.argv[1]))
+    _serve()
