@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,15 +45,19 @@ def photos(tmp_path: Path) -> Split:
     return split_of(tmp_path / "photos", [0, 0, 0, 1, 1, 1, 2, 2])
 
 
+def run(encoder: Encoder, benchmark: Benchmark, **options: Any) -> EvaluationReport:
+    return evaluate(encoder, benchmark, runtime="eager", **options)
+
+
 def score(found: EvaluationReport, name: str) -> float:
     return next(one.value for one in found.scores if one.name == name)
 
 
 def test_every_image_queries_all_others(encoder: Encoder, photos: Split) -> None:
     done: list[int] = []
-    found = evaluate(encoder, Benchmark("b", photos, photos), ks=(1, 2), on_progress=done.append)
+    found = run(encoder, Benchmark("b", photos, photos), ks=(1, 2), on_progress=done.append)
     assert sum(done) == 8
-    vectors = encode_files(encoder, photos.paths).vectors
+    vectors = encode_files(encoder, photos.paths, runtime="eager").vectors
     theirs = AccuracyCalculator(include=("precision_at_1",), device=torch.device("cpu"))
     want = theirs.get_accuracy(torch.from_numpy(vectors), torch.from_numpy(photos.targets))
     assert score(found, "Recall@1") == pytest.approx(want["precision_at_1"])
@@ -70,7 +75,7 @@ def test_queries_and_gallery_apart(encoder: Encoder, tmp_path: Path) -> None:
     gallery = split_of(tmp_path / "gallery", [2, 1, 0, 0])
     done: list[int] = []
     benchmark = Benchmark("b", query, gallery, relevance=Relevance.INSTANCE)
-    found = evaluate(encoder, benchmark, ks=(1, 4), on_progress=done.append)
+    found = run(encoder, benchmark, ks=(1, 4), on_progress=done.append)
     assert sum(done) == 7
     assert score(found, "acc@4") == 1
     assert found.gallery.paths[0].as_posix() == "gallery/0.png"
@@ -79,7 +84,7 @@ def test_queries_and_gallery_apart(encoder: Encoder, tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_is_left_out_and_named(encoder: Encoder, photos: Split) -> None:
     photos.paths[3].write_bytes(b"no picture")
-    found = evaluate(encoder, Benchmark("b", photos, photos), ks=(1,))
+    found = run(encoder, Benchmark("b", photos, photos), ks=(1,))
     assert len(found.query) == len(found.gallery) == len(found.outcomes) == 7
     assert photos.paths[3].name not in [path.name for path in found.query.paths]
     assert found.query.targets.tolist() == [0, 0, 0, 1, 1, 2, 2]
@@ -93,7 +98,7 @@ def test_files_that_cannot_be_read_on_both_sides(encoder: Encoder, tmp_path: Pat
     query, gallery = split_of(tmp_path / "q", [0, 1]), split_of(tmp_path / "g", [0, 1, 1], seed=9)
     query.paths[0].write_bytes(b"")
     gallery.paths[2].write_bytes(b"")
-    found = evaluate(encoder, Benchmark("b", query, gallery), ks=(1,))
+    found = run(encoder, Benchmark("b", query, gallery), ks=(1,))
     assert [Path(file.path).parent.name for file in found.rejected] == ["q", "g"]
     assert (len(found.query), len(found.gallery)) == (1, 2)
 
@@ -104,12 +109,12 @@ def test_nothing_can_be_read(encoder: Encoder, photos: Split) -> None:
     with pytest.raises(
         ValueError, match=r"^b: query and gallery must have images .* got 0 and 0\."
     ):
-        evaluate(encoder, Benchmark("b", photos, photos))
+        run(encoder, Benchmark("b", photos, photos))
 
 
 def test_a_copy_of_the_query_is_no_answer(encoder: Encoder, photos: Split) -> None:
     photos.paths[1].write_bytes(photos.paths[0].read_bytes())
-    found = evaluate(encoder, Benchmark("b", photos, photos), ks=(1,))
+    found = run(encoder, Benchmark("b", photos, photos), ks=(1,))
     assert found.outcomes.right_answers.tolist() == [1, 1, 2, 2, 2, 2, 1, 1]
     assert 1 not in found.outcomes.hits.indices[0]
     assert 0 not in found.outcomes.hits.indices[1]
@@ -120,7 +125,7 @@ def test_reports_say_what_the_copies_would_do(encoder: Encoder, tmp_path: Path) 
     query = split_of(tmp_path / "query", [0, 1, 2], seed=50)
     gallery = split_of(tmp_path / "gallery", [0, 1, 2, 0, 1, 2])
     query.paths[1].write_bytes(gallery.paths[4].read_bytes())
-    found = evaluate(encoder, Benchmark("b", query, gallery), ks=(1,))
+    found = run(encoder, Benchmark("b", query, gallery), ks=(1,))
     assert found.outcomes.right_answers.tolist() == [2, 1, 2]
     assert 4 not in found.outcomes.hits.indices[1]
     note = next(note for note in found.notes if "copy" in note)
@@ -129,11 +134,11 @@ def test_reports_say_what_the_copies_would_do(encoder: Encoder, tmp_path: Path) 
 
 
 def test_no_note_of_copies_where_there_are_none(encoder: Encoder, photos: Split) -> None:
-    assert not [n for n in evaluate(encoder, Benchmark("b", photos, photos)).notes if "copy" in n]
+    assert not [n for n in run(encoder, Benchmark("b", photos, photos)).notes if "copy" in n]
 
 
 def test_the_same_again(encoder: Encoder, photos: Split) -> None:
-    one, two = (evaluate(encoder, Benchmark("b", photos, photos)) for _ in range(2))
+    one, two = (run(encoder, Benchmark("b", photos, photos)) for _ in range(2))
     assert one.scores == two.scores
     assert one.data == two.data
     assert one.encoder["fingerprint"] == two.encoder["fingerprint"]
@@ -142,7 +147,7 @@ def test_the_same_again(encoder: Encoder, photos: Split) -> None:
 
 def test_data_hashes_notice_every_change(encoder: Encoder, photos: Split, tmp_path: Path) -> None:
     def facts(split: Split) -> tuple[str, str]:
-        data = evaluate(encoder, Benchmark("b", split, split)).data
+        data = run(encoder, Benchmark("b", split, split)).data
         return data["list"], data["contents"]
 
     before = facts(photos)
@@ -159,7 +164,7 @@ def test_data_hashes_notice_every_change(encoder: Encoder, photos: Split, tmp_pa
 def test_the_hash_of_the_data_sets_own_table(encoder: Encoder, photos: Split) -> None:
     listing = photos.paths[0].parent / "images.csv"
     listing.write_bytes(b"abc")
-    data = evaluate(encoder, Benchmark("b", photos, photos), listing=listing).data
+    data = run(encoder, Benchmark("b", photos, photos), listing=listing).data
     assert data["listing"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
@@ -246,7 +251,7 @@ def test_a_report_is_read_without_pytorch() -> None:
         "import sys, retrieval.evaluation, retrieval.comparison, retrieval.saved_reports; "
         "print([m for m in ('torch', 'scipy', 'PIL') if m in sys.modules])"
     )
-    run = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert run.stdout.strip() == "[]"
+    assert process.stdout.strip() == "[]"
