@@ -1,0 +1,304 @@
+"""Image files in, unit vectors out: decoding and computing side by side, in bounded memory.
+
+On a processor the work is cut lengthwise. There is one lane for each core, a thread that takes a
+batch all the way from its files to its vectors and uses no other core; Pillow, PyTorch and OpenVINO
+let go of Python's lock while they work. No core waits for another one: two cores encode twice as
+fast as one, which neither a decoder beside a two-threaded network nor the network's own threads
+achieve. With a graphics card the lanes decode and the card encodes.
+"""
+
+import copy
+import math
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import runtimes
+from .checks import UNIT_TOLERANCE
+from .encoder import Encoder
+from .errors import BadInputError
+from .images import ImageError, decode
+
+SAMPLE = 16
+"""Pictures on which "auto" compares runtimes, evenly spread over all."""
+
+AHEAD = 2
+"""Batches for each lane that are made before the caller takes the first."""
+
+_NO_FEATURES = "must show something; got no usable features. Look at the picture."
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A file that has no vector.
+
+    Attributes:
+        path: As it was given.
+        reason: A sentence that names it.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What became of some files.
+
+    Attributes:
+        vectors: (N, D) float32, rows of norm 1, in the order of the files.
+        kept: (N,) int64, the position of each row's file among all that were given.
+        rejected: The other files, in their order.
+        runtime: What computed the vectors. For information: all runtimes share one space.
+    """
+
+    vectors: NDArray[np.float32]
+    kept: NDArray[np.int64]
+    rejected: list[Rejection]
+    runtime: str
+
+
+def encode_files(
+    encoder: Encoder,
+    paths: Sequence[Path],
+    *,
+    batch_size: int = 32,
+    runtime: str = "auto",
+    on_progress: Callable[[int], None] | None = None,
+    root: Path | None = None,
+) -> Encoded:
+    """Unit vectors of image files.
+
+    A file that cannot be read is rejected by name, and so is a picture without usable features; the
+    others are not affected. What a vector is does not depend on the files around it.
+
+    Args:
+        encoder: In eval mode. Used on the graphics card where there is one; stays where it is.
+        paths: The files.
+        batch_size: Pictures that a lane holds at once, and that are reported at once.
+        runtime: "auto", or a name that :func:`retrieval.runtimes.available_runtimes` gives.
+        on_progress: Called in this thread with each count of files that got done.
+        root: Folder that the paths are relative to.
+
+    Raises:
+        BadInputError: An argument is not what it must be.
+        UnsuitableRuntimeError: The runtime that was asked for cannot compute this network.
+    """
+    batches = list(
+        encode_batches(
+            encoder,
+            paths,
+            batch_size=batch_size,
+            runtime=runtime,
+            on_progress=on_progress,
+            root=root,
+        )
+    )
+    nothing = Encoded(np.empty((0, encoder.dim), np.float32), np.empty(0, np.int64), [], runtime)
+    return Encoded(
+        np.concatenate([batch.vectors for batch in [nothing, *batches]]),
+        np.concatenate([batch.kept for batch in [nothing, *batches]]),
+        [rejection for batch in batches for rejection in batch.rejected],
+        batches[0].runtime if batches else runtime,
+    )
+
+
+def encode_batches(
+    encoder: Encoder,
+    paths: Sequence[Path],
+    *,
+    batch_size: int = 32,
+    runtime: str = "auto",
+    on_progress: Callable[[int], None] | None = None,
+    root: Path | None = None,
+) -> Iterator[Encoded]:
+    """Like :func:`encode_files`, batch by batch in the order of the files, while others are made.
+
+    A batch has at most ``batch_size`` files, fewer where there are not enough to keep every core
+    busy. Closing the iterator, or an error or Ctrl-C in the thread that uses it, ends the work.
+    """
+    if encoder.training:
+        raise BadInputError(
+            "encoder must be in eval mode; got training mode, in which a vector depends on its "
+            "batch. Call encoder.eval()."
+        )
+    if batch_size < 1:
+        raise BadInputError(f"batch_size must be at least 1; got {batch_size}.")
+    device = next(encoder.parameters()).device
+    if device.type == "cpu":
+        device = runtimes.default_device()
+    runtimes.check_runtime(runtime, device.type)
+    job = _Job(encoder, device, paths, root or Path(), batch_size, runtime)
+    return job.batches(on_progress or (lambda count: None))
+
+
+class _StoppedError(Exception):
+    """Nobody waits for the result any more."""
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """Decoded files of one batch.
+
+    Attributes:
+        start: Position of the first file among all.
+        pixels: What each file became, (H, W, 3) uint8, or why it became nothing.
+    """
+
+    start: int
+    pixels: list[NDArray[np.uint8] | Rejection]
+
+
+class _Job:
+    """One call: files, an encoder with its runtime, and lanes."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        device: torch.device,
+        paths: Sequence[Path],
+        root: Path,
+        batch_size: int,
+        runtime: str,
+    ) -> None:
+        self._encoder, self._device, self._runtime = encoder, device, runtime
+        self._paths, self._root = paths, root
+        cores = torch.get_num_threads()
+        self._batch = max(1, min(batch_size, math.ceil(len(paths) / cores)))
+        self._lanes = max(1, min(cores, math.ceil(len(paths) / self._batch)))
+        self._threads = cores // self._lanes
+        self._chunk = batch_size
+        self._stopped = threading.Event()
+
+    def batches(self, on_progress: Callable[[int], None]) -> Iterator[Encoded]:
+        """See :func:`encode_batches`."""
+        if not self._paths:
+            return
+        self._prepare()
+        for encoded in self._on_card() if self._device.type != "cpu" else self._on_processor():
+            on_progress(len(encoded.kept) + len(encoded.rejected))
+            yield encoded
+
+    def _on_processor(self) -> Iterator[Encoded]:
+        return self._in_lanes(lambda start: self._encoded(self._decoded(start)))
+
+    def _on_card(self) -> Iterator[Encoded]:
+        return map(self._encoded, self._in_lanes(self._decoded))
+
+    def _in_lanes(self, work: Callable[[int], Result]) -> Iterator[Result]:
+        """What ``work`` makes of the start of each batch, in order, a few batches ahead."""
+        cores = torch.get_num_threads()
+        executor = ThreadPoolExecutor(
+            self._lanes, "encoding", initializer=torch.set_num_threads, initargs=(self._threads,)
+        )
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for start in range(0, len(self._paths), self._batch):
+                waiting.append(executor.submit(work, start))
+                if len(waiting) > AHEAD * self._lanes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            self._stopped.set()
+            executor.shutdown(cancel_futures=True)
+            torch.set_num_threads(cores)  # a lane's choice is the default of every new thread
+
+    def _prepare(self) -> None:
+        """Put the encoder where it will run and give it a runtime."""
+        encoder, name = self._encoder, self._runtime
+        shares = {"lanes": self._lanes, "threads": self._threads}
+        if next(encoder.parameters()).device != self._device:
+            encoder = copy.deepcopy(encoder).to(self._device)
+        if name != runtimes.AUTO:
+            encoder = runtimes.with_runtime(encoder, name, **shares)
+        elif runtimes.worth_trying(encoder, len(self._paths), self._lanes):
+            sample = self._sample()
+            name, encoder = runtimes.fastest(encoder, sample, len(self._paths), **shares)
+        else:
+            name, encoder = runtimes.EAGER, runtimes.with_runtime(encoder, runtimes.EAGER, **shares)
+        if self._device.type == "cpu":
+            self._chunk = runtimes.chunk_of(name)
+        self._encoder, self._runtime = encoder, name
+
+    def _sample(self) -> list[Tensor]:
+        spread = np.linspace(0, len(self._paths) - 1, SAMPLE).astype(int)
+        decoded = [self._pixels(self._paths[position]) for position in sorted(set(spread.tolist()))]
+        return [torch.from_numpy(one)[None] for one in decoded if not isinstance(one, Rejection)]
+
+    def _decoded(self, start: int) -> _Pictures:
+        paths = self._paths[start : start + self._batch]
+        return _Pictures(start, [self._pixels(path) for path in paths])
+
+    def _pixels(self, path: Path) -> NDArray[np.uint8] | Rejection:
+        if self._stopped.is_set():
+            raise _StoppedError
+        transform = self._encoder.transform
+        try:
+            image = decode(self._root / path, name=str(path), draft_size=transform.draft_size)
+            return transform.pixels(image)
+        except ImageError as error:
+            return Rejection(str(path), str(error))
+
+    def _encoded(self, pictures: _Pictures) -> Encoded:
+        rows: dict[int, NDArray[np.float32]] = {}
+        rejected: dict[int, Rejection] = {}
+        decoded: dict[int, NDArray[np.uint8]] = {}
+        shapes: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        for place, one in enumerate(pictures.pixels):
+            if isinstance(one, Rejection):
+                rejected[place] = one
+            else:
+                decoded[place] = one
+                shapes[one.shape].append(place)
+        for places in shapes.values():
+            for begin in range(0, len(places), self._chunk):
+                chunk = places[begin : begin + self._chunk]
+                pixels = np.stack([decoded[place] for place in chunk])
+                rows |= zip(chunk, self._vectors(pixels), strict=True)
+        for place in [place for place, row in rows.items() if not _is_unit(row)]:
+            path = str(self._paths[pictures.start + place])
+            rejected[place] = Rejection(path, f"{path} {_NO_FEATURES}")
+            del rows[place]
+        kept = sorted(rows)
+        return Encoded(
+            np.array([rows[place] for place in kept], np.float32).reshape(-1, self._encoder.dim),
+            np.array(kept, np.int64) + pictures.start,
+            [rejected[place] for place in sorted(rejected)],
+            self._runtime,
+        )
+
+    def _vectors(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(B, H, W, 3) to (B, D), in halves where the memory is not enough for the whole."""
+        if self._stopped.is_set():
+            raise _StoppedError
+        try:
+            with torch.inference_mode():
+                images = torch.from_numpy(pixels).to(self._device)
+                vectors = self._encoder(self._encoder.transform.normalise(images))
+                return cast(NDArray[np.float32], vectors.cpu().numpy())
+        except (MemoryError, RuntimeError) as error:
+            if len(pixels) == 1 or not _is_lack_of_memory(error):
+                raise
+        half = len(pixels) // 2
+        return np.concatenate([self._vectors(pixels[:half]), self._vectors(pixels[half:])])
+
+
+def _is_unit(row: NDArray[np.float32]) -> bool:
+    return abs(float(np.linalg.norm(row)) - 1) <= UNIT_TOLERANCE  # False for NaN
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """PyTorch raises a plain RuntimeError when the processor's memory is used up."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "memory" in str(error)
