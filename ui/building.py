@@ -1,0 +1,79 @@
+"""Making, opening and filling a collection from a command of ``fgir``."""
+
+import tempfile
+from pathlib import Path
+
+import typer
+
+from indexer.build import build_collection, entries_of
+from indexer.disk import DiskCollection
+from retrieval.checkpoints import load_encoder, save_encoder
+from retrieval.encoder import Encoder
+from retrieval.errors import EXIT_DONE_IN_PART, EXIT_INTERRUPTED, BadInputError
+from ui.progress import progress
+
+_SHOWN = 20
+"""Rejected pictures that are named; ``fgir collection info`` names them all."""
+
+
+def create_or_resume(folder: Path, encoder: Encoder, engine: str) -> DiskCollection:
+    """A new collection that carries its encoder, or the one there when this encoder made it.
+
+    Raises:
+        EncoderMismatchError: The collection there is of another encoder.
+    """
+    fingerprint = encoder.fingerprint()
+    if (folder / "collection.json").exists():
+        return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
+    with tempfile.TemporaryDirectory() as temporary:
+        checkpoint = Path(temporary) / "encoder"
+        save_encoder(encoder, checkpoint)
+        return DiskCollection.create(
+            folder, dim=encoder.dim, fingerprint=fingerprint, engine=engine, encoder=checkpoint
+        )
+
+
+def encoder_of(collection: DiskCollection) -> Encoder:
+    """The encoder that made a collection, from the copy the collection carries."""
+    folder = collection.encoder_folder()
+    if folder is None:
+        raise BadInputError(
+            f"{collection.folder} must carry its encoder; got none in it. "
+            "Make the collection with fgir index."
+        )
+    return load_encoder(folder)
+
+
+def fill(
+    collection: DiskCollection,
+    photos: Path,
+    encoder: Encoder,
+    *,
+    replace: bool,
+    runtime: str,
+    batch_size: int,
+) -> int:
+    """Add photos with a progress bar and say what became of them; the value is the exit code."""
+    entries, root = entries_of(photos)
+    with progress("Indexing", len(entries)) as advance:
+        result = build_collection(
+            collection,
+            entries,
+            root,
+            encoder,
+            replace=replace,
+            batch_size=batch_size,
+            runtime=runtime,
+            on_progress=advance,
+        )
+    typer.echo(f"{result}; {len(collection):,} items in {collection.folder}")
+    rejected = list(result.rejected.items())
+    for path, reason in rejected[:_SHOWN]:
+        typer.echo(f"rejected {path}: {reason}", err=True)
+    if len(rejected) > _SHOWN:
+        typer.echo(
+            f"... and {len(rejected) - _SHOWN} more: fgir collection info names them", err=True
+        )
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE_IN_PART if rejected else 0

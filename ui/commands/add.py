@@ -1,0 +1,30 @@
+"""``fgir add``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ui import options
+from ui.commands.index import Photos
+
+
+def add(
+    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    photos: Photos,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Photos whose id is there already replace it.")
+    ] = False,
+    runtime: options.Runtime = "auto",
+    batch_size: options.BatchSize = 32,
+) -> None:
+    """Add photos to a collection with the encoder that made it."""
+    from indexer.disk import DiskCollection
+    from ui.building import encoder_of, fill
+
+    with DiskCollection.open(collection, write=True) as opened:
+        encoder = encoder_of(opened)
+        code = fill(
+            opened, photos, encoder, replace=replace, runtime=runtime, batch_size=batch_size
+        )
+    raise typer.Exit(code)

@@ -1,0 +1,140 @@
+"""Options that several subcommands share, and what they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retrieval.errors import BadInputError
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+
+_ENCODER = "Encoder"
+
+EncoderFolder = Annotated[
+    Path | None,
+    typer.Option("--encoder", help="A saved encoder (a folder).", rich_help_panel=_ENCODER),
+]
+BackboneName = Annotated[
+    str,
+    typer.Option(
+        "--backbone",
+        help="A torchvision or timm network, such as mobilenet_v2 or timm:vit_small_patch16_224.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="Its weights, a safetensors state dict; downloaded when left out.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Untrained = Annotated[
+    bool,
+    typer.Option("--untrained", help="Random weights: the floor.", rich_help_panel=_ENCODER),
+]
+Pooling = Annotated[
+    str,
+    typer.Option(
+        help="average, maximum, average_maximum, gem, scda; options as in gem:p=4 or "
+        "scda:plus=true.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Input side in pixels; the network's own.", rich_help_panel=_ENCODER),
+]
+Fit = Annotated[
+    str,
+    typer.Option(
+        help="How a picture meets the square: squash, crop, pad; native keeps its shape.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Join the mirrored picture's vector.", rich_help_panel=_ENCODER),
+]
+Whiten = Annotated[
+    str | None,
+    typer.Option(help="Whiten the vectors: pca:256 or svd:512.", rich_help_panel=_ENCODER),
+]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        help="auto, eager, bf16, compile or openvino; see fgir doctor.", rich_help_panel=_ENCODER
+    ),
+]
+BatchSize = Annotated[
+    int, typer.Option(min=1, help="Pictures encoded at once.", rich_help_panel=_ENCODER)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def chosen_encoder(
+    folder: Path | None,
+    backbone: str,
+    weights: Path | None,
+    untrained: bool,
+    pooling: str,
+    size: int | None,
+    fit: str,
+    flip: bool,
+) -> "Encoder":
+    """The encoder that the options above describe: a saved one, or a frozen backbone."""
+    if folder is not None:
+        from retrieval.checkpoints import load_encoder
+
+        return load_encoder(folder)
+    from retrieval.encoder import build_encoder
+
+    return build_encoder(
+        backbone,
+        part(pooling),
+        weights=weights,
+        pretrained=weights is None and not untrained,
+        size=size,
+        fit=fit,
+        flip=flip,
+    )
+
+
+def part(text: str) -> dict[str, Any]:
+    """A part and its options as one writes them on a command line.
+
+    Example:
+        >>> part("gem:p=4")
+        {'name': 'gem', 'p': 4}
+    """
+    name, _, rest = text.partition(":")
+    return {"name": name} | assignments(rest.split(",") if rest else [])
+
+
+def assignments(texts: list[str]) -> dict[str, Any]:
+    """Values from ``name=value`` texts: true and false, whole and decimal numbers, else text.
+
+    Example:
+        >>> assignments(["test_share=0.5", "plus=true", "query=test"])
+        {'test_share': 0.5, 'plus': True, 'query': 'test'}
+    """
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise BadInputError(f"an option must be name=value; got {text!r}.")
+        values[name.strip()] = _value(value.strip())
+    return values
+
+
+def _value(text: str) -> bool | int | float | str:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
