@@ -135,7 +135,8 @@ def judge(
         queries: (Q, D) float32, rows of norm 1.
         gallery: (G, D) float32, rows of norm 1.
         query_targets: (Q,) int64.
-        gallery_targets: (G,) int64; a gallery image is right when its target is the query's.
+        gallery_targets: (G,) int64; a gallery image is right when its target is the query's. A
+            negative target is unknown: right for nobody, as distractors are.
         same_images: Query i is gallery image i; the pair is left out.
         same_files: A number for the content of each query file (Q,) and of each gallery file (G,).
             Pairs with equal numbers are left out: a copy of the query is no answer to it.
@@ -151,7 +152,9 @@ def judge(
     check_shape("gallery_targets", gallery_targets, (len(gallery),))
     queries, lost_queries = _without_nonfinite(queries)
     gallery, lost_gallery = _without_nonfinite(gallery)
-    right, copies = _Members(gallery_targets), _Members(identities[1])
+    wanted = np.maximum(query_targets, -1)  # unknown: a number that no gallery image has
+    right = _Members(np.where(gallery_targets < 0, -2, gallery_targets))
+    copies = _Members(identities[1])
     keep = min(keep, len(gallery))
     done: list[_Block] = []
     most_rows = max(1, _PAIRS // right.most)
@@ -161,7 +164,7 @@ def judge(
         scores[lost_queries[chosen]] = -np.inf
         scores[copies.of(identities[0][chosen])] = -np.inf
         best = best_of_block(scores, queries[chosen], gallery, keep) if keep else None
-        rows, columns = right.of(query_targets[chosen])
+        rows, columns = right.of(wanted[chosen])
         kept = identities[0][start + rows] != identities[1][columns]
         done.append(_judge_block(scores, rows[kept], columns[kept], best))
         if on_progress:

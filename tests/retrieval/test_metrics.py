@@ -252,6 +252,14 @@ def test_only_itself_is_no_right_answer() -> None:
     assert outcomes.right_answers.tolist() == [1, 1, 0, 2, 2, 2]
 
 
+def test_unknown_targets_are_right_for_nobody() -> None:
+    gallery = on_a_line([0.9, 0.8, 0.7])
+    queries = np.array([[1, 0]] * 3, np.float32)
+    outcomes = judge(queries, gallery, np.array([-1, -2, 5]), np.array([-1, -2, 5]))
+    assert outcomes.judged.tolist() == [False, False, True]
+    assert outcomes.first_rank.tolist() == [0, 0, 3]
+
+
 def test_the_query_is_removed_once_but_its_copies_stay_unless_named() -> None:
     rows, _ = random_set(5, 5)
     rows[1] = rows[0]
