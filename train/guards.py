@@ -51,8 +51,8 @@ def not_finite(what: str, epoch: int, step: int, files: list[Path]) -> TrainingE
     more = f" and {len(files) - NAMED_FILES} more" if len(files) > NAMED_FILES else ""
     return TrainingError(
         f"training must stay finite; got {what} in epoch {epoch}, step {step}. "
-        "The weights were left as they were before this step. Lower the learning rates, use "
-        f"precision fp32, or look at the batch: {named}{more}."
+        "Nothing of this step was written. Lower the learning rates, use precision fp32, or look "
+        f"at the batch: {named}{more}."
     )
 
 

@@ -153,3 +153,9 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
             moments.setdefault(int(number), {})[key] = tensor
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": moments, "param_groups": groups})
+    for parameter, kept in optimizer.state.items():
+        for key, moment in kept.items():
+            # A moment lies in memory as its parameter does: otherwise the same sum is done in
+            # another order and the last bit may differ.
+            fits = moment.shape == parameter.shape
+            kept[key] = torch.empty_like(parameter if fits else moment).copy_(moment)

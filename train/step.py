@@ -54,7 +54,7 @@ class TrainStep:
             step: For the message, from 1.
 
         Raises:
-            TrainingError: Images, embeddings, loss or a gradient are not finite. No weight moved.
+            TrainingError: Images, embeddings, loss, a gradient or a weight are not finite.
         """
         total = 0.0
         for batch in batches:
@@ -70,6 +70,8 @@ class TrainStep:
             raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        if not nn.utils.get_total_norm(self._learned).isfinite():
+            raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
         if self.average is not None:
             self.average.update_parameters(self.encoder)
         return total / len(batches)

@@ -38,7 +38,9 @@ def test_brightness(picture: np.ndarray) -> None:
 def test_contrast_and_saturation_are_pillows(picture: np.ndarray, name: str, kind: str) -> None:
     factor = 0.6
     want = np.asarray(getattr(ImageEnhance, kind)(Image.fromarray(picture)).enhance(factor))
-    got = replace(PLAIN, **{name: factor})(picture, 20, MEAN)
+    got = replace(PLAIN, **{name: factor})(  # type: ignore[arg-type]
+        picture, 20, MEAN
+    )
     assert np.abs(got - want).max() < 1.6  # Pillow rounds the grey and the result
 
 
@@ -85,9 +87,9 @@ def test_crops_lie_inside_and_keep_enough(seed: int, share: float, aspect: float
     drawn = draw(config, np.random.default_rng(seed))
     assert drawn.hidden is not None
     for left, top, width, height in (drawn.box, drawn.hidden):
-        assert 0 <= left
+        assert left >= 0
         assert left + width <= 1 + 1e-9
-        assert 0 <= top
+        assert top >= 0
         assert top + height <= 1 + 1e-9
     _, _, width, height = drawn.box
     assert width * height <= 1

@@ -60,7 +60,7 @@ def test_many_unreadable_pictures_stop(paths: list[Path]) -> None:
 
 
 def test_native_pictures_do_not_fit_a_batch(paths: list[Path]) -> None:
-    with pytest.raises(BadInputError, match="encoder.fit must be squash, crop or pad"):
+    with pytest.raises(BadInputError, match=r"encoder\.fit must be squash, crop or pad"):
         Pictures(paths, Transform(size=28, fit="native"), cache_mib=1, threads=1)
 
 
