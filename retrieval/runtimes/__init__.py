@@ -8,7 +8,8 @@ never notices costs another one its ranking.
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -93,9 +94,10 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
         threads=threads,
     )
     try:
-        runtime = _part(name)(encoder.backbone, job)
-        if name != EAGER:
-            _check_maps(encoder, runtime)
+        with _using(threads):
+            runtime = _part(name)(encoder.backbone, job)
+            if name != EAGER:
+                _check_maps(encoder, runtime)
     except UnsuitableRuntimeError:
         raise
     except Exception as error:  # a compiler refuses a network in any way it likes
@@ -161,6 +163,17 @@ def worth_trying(encoder: Encoder, images: int, lanes: int) -> list[str]:
 def chunk_of(name: str) -> int:
     """Images that a processor computes fastest at once with the runtime ``name``."""
     return _part(name).chunk
+
+
+@contextmanager
+def _using(threads: int) -> Iterator[None]:
+    """Compiled code is made for the number of threads at hand, and again for any other number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _part(name: str) -> type[Runtime]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from retrieval import encoding
+from retrieval import encoding, runtimes
 from retrieval.encoder import Encoder
 from retrieval.encoding import encode_batches, encode_files
 from retrieval.errors import BadInputError
@@ -201,7 +201,8 @@ class ShortOfMemory(torch.nn.Module):
 
     def __init__(self, enough_for: int) -> None:
         super().__init__()
-        self.enough_for, self.sizes = enough_for, []
+        self.enough_for = enough_for
+        self.sizes: list[int] = []
 
     def forward(self, vectors: Tensor) -> Tensor:
         self.sizes.append(len(vectors))
@@ -215,22 +216,23 @@ def test_a_batch_that_is_too_large_for_the_memory_is_halved(
     encoder: Encoder, photos: list[Path], monkeypatch: pytest.MonkeyPatch, enough_for: int
 ) -> None:
     short = small_encoder()
-    short.whitening = ShortOfMemory(enough_for)  # type: ignore[assignment]
-    monkeypatch.setattr(encoding.runtimes, "with_runtime", lambda encoder, name, **shares: encoder)
-    monkeypatch.setattr(encoding.runtimes, "chunk_of", lambda name: 8)
+    memory = ShortOfMemory(enough_for)
+    short.whitening = memory  # type: ignore[assignment]
+    monkeypatch.setattr(runtimes, "with_runtime", lambda encoder, name, **shares: encoder)
+    monkeypatch.setattr(runtimes, "chunk_of", lambda name: 8)
     if enough_for == 0:
         with pytest.raises(RuntimeError, match="can't allocate memory"):
             encode_files(short, photos, runtime="eager")
         return
     vectors = encode_files(short, photos, runtime="eager").vectors
     np.testing.assert_allclose(vectors, plain_loop(encoder, photos), atol=1e-6)
-    assert max(short.whitening.sizes) > 2
+    assert max(memory.sizes) > 2
 
 
 def test_auto_is_the_fastest_runtime_that_keeps_the_vectors(
     encoder: Encoder, photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoding.runtimes, "FASTEST_FIRST", ("folded",))
+    monkeypatch.setattr(runtimes, "FASTEST_FIRST", ("folded",))
     assert encode_files(encoder, photos).runtime == "eager"
     monkeypatch.setattr("retrieval.runtimes.folded.Folded.pays_from", 0.0)
     encoded = encode_files(encoder, photos)
