@@ -7,10 +7,11 @@ the same command after an interruption goes on where it stopped.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,17 +28,10 @@ from .sources import Entry, check_different_ids, entries_of
 from .store import Change
 
 if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
     from retrieval.encoding import Encoded
 
 __all__ = ["BuildResult", "Entry", "build_collection", "entries_of"]
-
-
-class HasFingerprint(Protocol):
-    """What is asked of an encoder here; the rest is between it and ``encode``."""
-
-    def fingerprint(self) -> str:
-        """Name of the space its vectors are in."""
-        ...
 
 
 Encode = Callable[[Sequence[Path]], "Iterator[Encoded]"]
@@ -75,7 +69,7 @@ def build_collection(
     collection: DiskCollection,
     entries: Sequence[Entry],
     root: Path,
-    encoder: HasFingerprint,
+    encoder: Encoder,
     *,
     replace: bool = False,
     batch_size: int = 32,
@@ -144,27 +138,29 @@ class _Work:
         self.result = BuildResult()
         self._collection = collection
         self._photos = PhotoRoot(root)
+        folder = os.path.realpath(collection.folder)
+        self._way = PurePosixPath(os.path.relpath(os.path.realpath(root), folder))
         self._replace = replace
+        self._noted = collection.rejected()
         self._on_progress = on_progress
         self._interruption = interruption
 
     def survey(self, entries: Sequence[Entry]) -> list[_Pending]:
         """Entries that have to be encoded; the others are done when this returns."""
-        pending = []
+        pending, rejected = [], []
         for entry in entries:
             if self._interruption.wished:
                 break
             try:
                 one = self._judged(entry)
             except (BadInputError, StorageError) as error:
-                self.result.rejected[entry.path] = str(error)
+                rejected.append((entry, str(error)))
                 one = None
             if one is None:
                 self._on_progress(1)
             else:
                 pending.append(one)
-        if self.result.rejected:
-            self._write([], [], list(self.result.rejected.items()))
+        self._write([], [], rejected)
         return pending
 
     def take(self, pending: Sequence[_Pending], batches: Iterator[Encoded]) -> None:
@@ -180,14 +176,15 @@ class _Work:
 
     def _judged(self, entry: Entry) -> _Pending | None:
         """What to encode of an entry; None when nothing is left to do."""
+        wanted = row_of(entry.item(self._kept_path(entry)))
         path, there = self._photos.locate(entry.path, f"path of {entry.id!r}")
         if not there:
             raise BadInputError(f"{path} must be a file; got nothing that can be opened there.")
         before = _identity(path)
-        wanted = row_of(entry.item())
-        row = self._collection.row(entry.id)
-        if row is None:
+        stored = self._collection.stored(entry.id)
+        if stored is None:
             return _Pending(entry, wanted, False, before)
+        row, vector = stored
         same = row.content == bytes.fromhex(sha256_of_file(path))
         if same and row[:-1] == wanted[:-1]:
             self.result.unchanged += 1
@@ -195,34 +192,35 @@ class _Work:
         if not self._replace:
             raise BadInputError(
                 f"{entry.id!r} must be new, or what is in the collection already; got another "
-                f"{'label or payload' if same else 'picture'}. Replace it with --replace."
+                f"{'path, label or payload' if same else 'picture'}. Replace it with --replace."
             )
         if not same:
             return _Pending(entry, wanted, True, before)
-        vector = self._collection.vector(entry.id)[None]
         self._collection.write(Change(vector, [wanted._replace(content=row.content)], replace=True))
         self.result.replaced += 1
         return None
 
+    def _kept_path(self, entry: Entry) -> str:
+        return str(self._way / entry.path)
+
     def _take(self, batch: Sequence[_Pending], start: int, encoded: Encoded) -> None:
         kept = set(encoded.kept.tolist())
         left_out = [one for place, one in enumerate(batch, start) if place not in kept]
-        rejected = {
-            one.entry.path: rejection.reason
+        rejected = [
+            (one.entry, rejection.reason)
             for one, rejection in zip(left_out, encoded.rejected, strict=True)
-        }
+        ]
         rows, vectors, replaced = [], [], 0
         for place, vector in zip(encoded.kept.tolist(), encoded.vectors, strict=True):
             one = batch[place - start]
             try:
                 rows.append(one.row._replace(content=self._content(one, vector)))
             except (BadInputError, StorageError) as error:
-                rejected[one.entry.path] = str(error)
+                rejected.append((one.entry, str(error)))
                 continue
             vectors.append(vector)
             replaced += one.known
-        self._write(rows, vectors, list(rejected.items()))
-        self.result.rejected |= rejected
+        self._write(rows, vectors, rejected)
         self.result.added += len(rows) - replaced
         self.result.replaced += replaced
 
@@ -240,11 +238,18 @@ class _Work:
         return content
 
     def _write(
-        self, rows: Sequence[Row], vectors: Sequence[Vectors], rejected: list[tuple[str, str]]
+        self,
+        rows: Sequence[Row],
+        vectors: Sequence[Vectors],
+        rejected: Sequence[tuple[Entry, str]],
     ) -> None:
-        if not rows and not rejected:
+        self.result.rejected |= {entry.path: reason for entry, reason in rejected}
+        notes = [
+            (_storable(self._kept_path(entry)), _storable(reason)) for entry, reason in rejected
+        ]
+        notes = [note for note in notes if self._noted.get(note[0]) != note[1]]
+        if not rows and not notes:
             return
-        notes = [(_storable(path), _storable(reason)) for path, reason in rejected]
         stacked = np.array(vectors, np.float32).reshape(len(rows), self._collection.dim)
         self._collection.write(Change(stacked, rows, self._replace, rejected=notes))
 
@@ -266,7 +271,7 @@ def _storable(text: str) -> str:
     return text
 
 
-def _encoding(encoder: HasFingerprint, batch_size: int, runtime: str) -> Encode:
+def _encoding(encoder: Encoder, batch_size: int, runtime: str) -> Encode:
     from retrieval.encoding import encode_batches  # torch: seconds that a search must not pay
 
     return lambda paths: encode_batches(encoder, paths, batch_size=batch_size, runtime=runtime)

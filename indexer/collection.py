@@ -16,7 +16,8 @@ class Item:
 
     Attributes:
         id: Unique in the collection, any text.
-        path: Where the picture is, POSIX, relative to the folder that was indexed.
+        path: Where the picture is, POSIX; in a collection on disk relative to its folder, so that
+            pictures of several folders can be in one collection and be found again.
         label: Class or product, empty when unknown.
         payload: What else is known of it; values as JSON has them.
     """

@@ -137,14 +137,14 @@ def _write_parts(folder: Path, manifest: Manifest) -> None:
 
 def check_there(folder: Path) -> None:
     """Raise unless ``folder`` looks like a collection."""
-    if not folder.is_dir():
-        got = "a file" if folder.exists() else "nothing there"
+    try:
+        names = {path.name for path in folder.iterdir()}
+        got = None if names & {MANIFEST, SEAL, STORE} else f"a folder without {MANIFEST}"
+    except FileNotFoundError:
+        got = "nothing there"
+    except (OSError, ValueError) as error:
+        got = str(getattr(error, "strerror", None) or error)
+    if got is not None:
         raise BadInputError(
-            f"{folder} must be a collection; got {got}. Make one with `fgir index`."
-        )
-    parts = [name for name in (SEAL, STORE) if (folder / name).exists()]
-    if not parts and not (folder / MANIFEST).exists():
-        raise BadInputError(
-            f"{folder} must be a collection; got a folder without {MANIFEST}. "
-            "Make one with `fgir index`."
+            f"{folder} must be a collection; got: {got}. Make one with `fgir index`."
         )

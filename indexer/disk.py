@@ -214,10 +214,13 @@ class DiskCollection:
         view = self._current()
         return cast(Vectors, view.snapshot.vectors[view.position(id)])
 
-    def row(self, id: str) -> Row | None:
-        """An item as it is stored, None when it is not there; only while open for writing."""
+    def stored(self, id: str) -> tuple[Row, Vectors] | None:
+        """An item as it is stored and its vector (1, dim); None when it is not there.
+
+        Asks the store, so that building needs nothing in memory; only while open for writing.
+        """
         with self._mutex:
-            return self._writable_store().row(as_stored("an item's id", id))
+            return self._writable_store().stored(as_stored("an item's id", id))
 
     def __contains__(self, id: object) -> bool:
         """Whether an item of this id is there."""
@@ -244,6 +247,14 @@ class DiskCollection:
         with self._mutex:
             self._check_not_closed()
             return dict(self._rejected if self._store is None else self._store.rejected())
+
+    def same_pictures(self) -> list[list[str]]:
+        """Groups of ids whose pictures are the same file byte for byte, where that is known."""
+        groups: dict[bytes, list[str]] = {}
+        for row in self._current().snapshot.rows:
+            if row.content:
+                groups.setdefault(row.content, []).append(as_text(row.id))
+        return sorted(sorted(group) for group in groups.values() if len(group) > 1)
 
     def encoder_folder(self) -> Path | None:
         """The copy of the encoder's checkpoint, each file compared with its hash; None without."""

@@ -29,9 +29,9 @@ class Entry:
     label: str = ""
     payload: Mapping[str, str] = field(default_factory=dict)
 
-    def item(self) -> Item:
-        """The item it shall become."""
-        return Item(self.id, self.path, self.label, self.payload)
+    def item(self, path: str) -> Item:
+        """The item it shall become, with the path that a collection keeps."""
+        return Item(self.id, path, self.label, self.payload)
 
 
 def entries_of(photos: Path) -> tuple[list[Entry], Path]:

@@ -169,13 +169,12 @@ class Store:
         vectors.flags.writeable = False
         return Content(state, rows, vectors, rejected)
 
-    def row(self, id_: bytes) -> Row | None:
-        """The row of an item, checked; None when it is not there."""
+    def stored(self, id_: bytes) -> tuple[Row, Vectors] | None:
+        """The row of an item and its vector (1, D), checked; None when it is not there."""
         with _in_words(self.path):
             select = f"SELECT {_COLUMNS} FROM items WHERE id = CAST(? AS TEXT)"
             found = self._connection.execute(select, (id_,)).fetchall()
-            self._checked(found, [])
-        return Row(*found[0][:5]) if found else None
+            return (Row(*found[0][:5]), self._checked(found, [])) if found else None
 
     def rejected(self) -> list[tuple[str, str]]:
         """(path, reason) of pictures that could not be taken, by path."""

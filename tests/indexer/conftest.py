@@ -17,19 +17,25 @@ Make = Callable[..., DiskCollection]
 
 
 @pytest.fixture
-def quick_path(tmp_path: Path) -> Iterator[Path]:
+def quick_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty folder in memory where there is one.
 
-    What a killed process has written is in the kernel, whatever the disk has of it, so a test that
-    kills processes loses nothing there but the wait for the disk.
+    What a process has written is in the kernel, whatever the disk has of it, so a test loses
+    nothing there but the wait for the disk, even when it kills processes.
     """
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
-        yield tmp_path
+        yield tmp_path_factory.mktemp("quick")
         return
     folder = Path(tempfile.mkdtemp(dir=memory, prefix="fgir-test-"))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def tmp_path(quick_path: Path) -> Path:
+    """The usual fixture, but quick; this room waits for the disk thousands of times."""
+    return quick_path
 
 
 @pytest.fixture(scope="module")

@@ -38,8 +38,8 @@ def write_until_busy_no_more(collection: Path) -> None:
 
 
 @pytest.fixture
-def folder(quick_path: Path) -> Path:
-    with DiskCollection.create(quick_path / "c", dim=16, fingerprint=FINGERPRINT) as collection:
+def folder(tmp_path: Path) -> Path:
+    with DiskCollection.create(tmp_path / "c", dim=16, fingerprint=FINGERPRINT) as collection:
         collection.add(vectors_of(["a"]), items_of(["a"]), fingerprint=FINGERPRINT)
     return collection.folder
 
@@ -142,18 +142,18 @@ def read_beside_a_writer(forks: Forks, root: Path, seconds: float) -> tuple[int,
     return sum(int(one) for one, _ in answers), sum(int(one) for _, one in answers)
 
 
-def test_readers_beside_a_writer_see_whole_generations(forks: Forks, quick_path: Path):
-    answers, generations = read_beside_a_writer(forks, quick_path, 5)
+def test_readers_beside_a_writer_see_whole_generations(forks: Forks, tmp_path: Path):
+    answers, generations = read_beside_a_writer(forks, tmp_path, 5)
     assert answers >= 50
     assert generations >= 20
 
 
 @pytest.mark.slow
-def test_five_thousand_answers_beside_a_writer(forks: Forks, quick_path: Path):
+def test_five_thousand_answers_beside_a_writer(forks: Forks, tmp_path: Path):
     answers = 0
     for number in range(100):
-        (quick_path / str(number)).mkdir()
-        answers += read_beside_a_writer(forks, quick_path / str(number), 20)[0]
+        (tmp_path / str(number)).mkdir()
+        answers += read_beside_a_writer(forks, tmp_path / str(number), 20)[0]
         print(f"{answers} answers, 0 mixed")  # noqa: T201
         if answers >= 5_000:
             return

@@ -211,8 +211,8 @@ def test_without_the_safeguard_it_is_noticed(
         getattr(Probe(copies, tmp_path), safeguard)()
 
 
-def test_without_transactions_the_kills_are_noticed(forks: Forks, quick_path: Path):
+def test_without_transactions_the_kills_are_noticed(forks: Forks, tmp_path: Path):
     lines = list(range(600, 2_000, 35))
     with pytest.raises((AssertionError, DamagedDataError)):
-        for _ in kill_at_lines(forks, quick_path, lines, "exact", 1, without_transactions=True):
+        for _ in kill_at_lines(forks, tmp_path, lines, "exact", 1, without_transactions=True):
             pass

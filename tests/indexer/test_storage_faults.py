@@ -50,8 +50,8 @@ def survives(
     "most_bytes",
     [0, 100, 1_000, 4_096, 16_384, 32_768, *range(40_000, 200_001, 12_500), 262_144, 10**9],
 )
-def test_files_that_may_not_grow(forks: Forks, quick_path: Path, most_bytes: int):
-    status = survives(forks, quick_path, most_bytes=most_bytes)
+def test_files_that_may_not_grow(forks: Forks, tmp_path: Path, most_bytes: int):
+    status = survives(forks, tmp_path, most_bytes=most_bytes)
     if most_bytes < 50_000:
         assert status == FULL
     if most_bytes == 10**9:
@@ -59,11 +59,11 @@ def test_files_that_may_not_grow(forks: Forks, quick_path: Path, most_bytes: int
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
-def test_each_call_that_fails_in_turn(forks: Forks, quick_path: Path, error: int):
+def test_each_call_that_fails_in_turn(forks: Forks, tmp_path: Path, error: int):
     """The method of SQLite's own tests: fail the 1st call, the 2nd ... until nothing is left."""
     failed = 0
     for number in range(1, 500, 1 if error == errno.EIO else 3):
-        status = survives(forks, quick_path, "exact", 2, fail_call=number, error=error)
+        status = survives(forks, tmp_path, "exact", 2, fail_call=number, error=error)
         failed += status == FULL
         if status == DONE and number > 30:
             break
@@ -131,20 +131,20 @@ def test_a_disk_of_every_size(forks: Forks, small_disk: Any, tmp_path: Path):
     "call", ["pwrite64", "fdatasync", "fsync", "ftruncate", "rename", "unlink", "write", "mkdir"]
 )
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
-def test_each_system_call_that_fails_in_turn(quick_path: Path, call: str, error: str):
+def test_each_system_call_that_fails_in_turn(tmp_path: Path, call: str, error: str):
     """SQLite's own writes included: strace makes the n-th call of a kind fail."""
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
     root = Path(__file__).resolve().parents[2]
     failed = 0
     for number in range(1, 400):
-        folder, acknowledged = quick_path / "c", quick_path / "acknowledged"
+        folder, acknowledged = tmp_path / "c", tmp_path / "acknowledged"
         acknowledged.write_text("")
         job = {"kind": "change_with_faults", "folder": str(folder), "seed": SEED}
         job |= {"engine": "exact", "start": 0, "steps": 3, "acknowledged": str(acknowledged)}
         traced = [f"trace={call}", "-e", f"inject={call}:error={error}:when={number}"]
         status = subprocess.run(
-            ["strace", "-f", "-qq", "-o", str(quick_path / "trace"), "-e", *traced]  # noqa: RUF005
+            ["strace", "-f", "-qq", "-o", str(tmp_path / "trace"), "-e", *traced]  # noqa: RUF005
             + [sys.executable, "-m", "tests.indexer.crash.forks", json.dumps(job)],
             cwd=root,
             env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"},
@@ -155,7 +155,7 @@ def test_each_system_call_that_fails_in_turn(quick_path: Path, call: str, error:
         if folder.exists():
             workload.check(folder, SEED, done, "exact")
             shutil.rmtree(folder)
-        if "(INJECTED)" not in (quick_path / "trace").read_text():
+        if "(INJECTED)" not in (tmp_path / "trace").read_text():
             break
         failed += status == FULL
     else:
@@ -206,13 +206,13 @@ def as_nobody(forks: Forks, folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def both(quick_path: Path) -> tuple[Path, Path]:
+def both(tmp_path: Path) -> tuple[Path, Path]:
     """The same collection closed in order and killed."""
-    folder = quick_path / "closed"
+    folder = tmp_path / "closed"
     with DiskCollection.create(folder, dim=16, fingerprint=FINGERPRINT) as collection:
         collection.add(vectors_of(["a", "b"]), items_of(["a", "b"]), fingerprint=FINGERPRINT)
-        shutil.copytree(folder, quick_path / "killed")
-    return folder, quick_path / "killed"
+        shutil.copytree(folder, tmp_path / "killed")
+    return folder, tmp_path / "killed"
 
 
 def test_a_read_only_collection_can_be_searched(forks: Forks, both: tuple[Path, Path]):

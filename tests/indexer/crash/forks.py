@@ -22,8 +22,11 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from indexer.disk import DiskCollection
+from indexer.interruption import Interruption
+from indexer.sources import entries_of_folder
 from indexer.store import Store
-from retrieval.errors import BusyError, FgirError, StorageError
+from retrieval.errors import EXIT_INTERRUPTED, BusyError, FgirError, StorageError
+from tests.indexer import pictures
 from tests.indexer.crash import workload
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +108,7 @@ def _child(job: dict[str, Any]) -> None:
             "add_one": add_one,
             "change_with_faults": change_with_faults,
             "as_nobody": as_nobody,
+            "build": build,
         }
         jobs[kind](**job)
         status = 0
@@ -202,6 +206,16 @@ def as_nobody(folder: str, queries: int, report: str) -> None:
         except FgirError as failure:
             said.append(f"{failure.identifier}: {failure}")
     os.write(descriptor, json.dumps(said).encode())
+
+
+def build(folder: str, root: str, ready: str) -> None:
+    """Build a collection slowly; ends as the command line does when it was interrupted."""
+    with DiskCollection.open(Path(folder), write=True) as collection, Interruption():
+        Path(ready).touch()
+        entries = entries_of_folder(Path(root))
+        result = pictures.build(collection, entries, Path(root), pictures.Encoder(seconds=0.001))
+    if result.interrupted:
+        os._exit(EXIT_INTERRUPTED)
 
 
 def hold(folder: str, ready: str, *, fork: bool = False) -> None:
