@@ -80,7 +80,7 @@ def check_tensors(
         if names:
             raise failure(
                 f"{path} must hold the tensors of this network; it {words} {names[0]!r} "
-                f"({len(names)} such of {len(want)}). Is it another architecture?"
+                f"({len(names)} such, beside {len(want)} known). It is of another network."
             )
     for name, tensor in want.items():
         _check_tensor(got[name], tensor, f"{path}: tensor {name!r}", failure)
@@ -89,7 +89,7 @@ def check_tensors(
 def _check_tensor(got: Tensor, want: Tensor, name: str, failure: type[FgirError]) -> None:
     if got.shape != want.shape or got.dtype != want.dtype:
         raise failure(
-            f"{name} must be {_kind(want)}; got {_kind(got)}. Is it another architecture?"
+            f"{name} must be {_kind(want)}; got {_kind(got)}. The file is of another network."
         )
     if not torch.isfinite(got).all():
         bad = int((~torch.isfinite(got)).sum())

@@ -69,5 +69,4 @@ def _build_own(name: str, weights: Path | None, pretrained: bool) -> Backbone:
     if weights is not None:
         state = backbone.state_dict(keep_vars=True)
         backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)
-    backbone.measure()
     return backbone

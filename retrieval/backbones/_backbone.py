@@ -1,13 +1,9 @@
 """What every backbone offers, whichever library its network comes from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from itertools import chain
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from ..errors import BadInputError
 from ..transforms import IMAGENET_MEAN, IMAGENET_STD
@@ -40,54 +36,29 @@ class Backbone(nn.Module, ABC):
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The maps (B, C_early, h', w') and (B, C, h, w), the early one at least as fine.
 
-        The early map is the one SCDA+ adds: relu5_2 of a VGG; the end of the stage before, which is
-        the last map of a finer resolution, of other networks with stages; the output of the block
-        before the last of a transformer, which has one resolution.
+        The early map is the one SCDA+ adds: relu5_2 of torchvision's VGG; the end of the stage
+        before, which is the last map of a finer resolution, of other networks with stages; the
+        output of the block before the last of a transformer, which has one resolution.
         """
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float32 to the last map (B, C, h, w)."""
         return self.early_and_last(images)[1]
 
-    def measure(self) -> None:
-        """Set ``channels`` and ``stride`` from what comes out for one image."""
-        early, last = run_without_numbers(self, self.early_and_last, self.size)
-        self.channels = (early.shape[1], last.shape[1])
-        self.stride = max(1, round(self.size / last.shape[2]))
-
+    @torch.no_grad()
     def check_size(self, size: int) -> None:
-        """Raise unless the network takes squares of ``size`` pixels."""
+        """Raise unless the network takes squares of ``size`` pixels. Tries it, in eval mode."""
         if size == self.size:
             return
         want = f"size must suit {self.name}, which was trained with {self.size}; got {size}"
         if self.fixed_size:
             raise BadInputError(f"{want}. It takes no other. Leave out --size.")
+        was_training = self.training
         try:
-            run_without_numbers(self, self.early_and_last, size)
+            self.eval()(torch.zeros(1, 3, size, size))
         except (RuntimeError, AssertionError, ValueError) as error:
             raise BadInputError(
                 f"{want}: {error} Try a multiple of {self.stride}, or leave out --size."
             ) from error
-
-
-def run_without_numbers(module: nn.Module, call: Callable[[Tensor], Any], size: int) -> Any:  # noqa: ANN401
-    """What ``call``, which uses ``module``, makes of one square image: shapes, no arithmetic."""
-
-    class Called(nn.Module):
-        """``functional_call`` swaps the tensors of a module and runs its ``forward``."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.module = module
-
-        def forward(self, images: Tensor) -> Any:  # noqa: ANN401
-            return call(images)
-
-    tensors = chain(module.named_parameters(), module.named_buffers())
-    shells = {f"module.{name}": tensor.to("meta") for name, tensor in tensors}
-    was_training = module.training
-    module.eval()  # normalisation layers refuse to learn from a single value
-    with torch.no_grad():
-        result = functional_call(Called(), shells, (torch.empty(1, 3, size, size, device="meta"),))
-    module.train(was_training)
-    return result
+        finally:
+            self.train(was_training)

@@ -42,13 +42,6 @@ def build(name: str, *, weights: Path | None, pretrained: bool) -> Backbone:
     backbone.fixed_size = bool(facts.get("fixed_input_size")) and not any_size
     if weights is not None:
         backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)
-    try:
-        backbone.measure()
-    except (RuntimeError, TypeError, AttributeError, ValueError) as error:
-        raise BadInputError(
-            f"{name} must give feature maps; got none that fgir understands: {error}. "
-            "Choose another network."
-        ) from error
     return backbone
 
 
@@ -62,11 +55,14 @@ class TimmNetwork(Backbone):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network: Any = network
-        stages: Any = network.feature_info
-        reductions = [int(stage["reduction"]) for stage in getattr(stages, "info", stages)]
-        self.reduction = reductions[-1]
-        finer = [number for number, value in enumerate(reductions) if value < self.reduction]
+        described: Any = network.feature_info
+        width: Any = network.num_features
+        stages = list(getattr(described, "info", described))
+        reductions = [int(stage["reduction"]) for stage in stages]
+        self.stride = reductions[-1]
+        finer = [number for number, value in enumerate(reductions) if value < self.stride]
         self.early_stage = finer[-1] if finer else len(reductions) - 2
+        self.channels = (int(stages[self.early_stage]["num_chs"]), int(width))
         self.prefix = int(getattr(network, "num_prefix_tokens", 0))
         self.channels_last_axis = getattr(network, "output_fmt", "NCHW") == "NHWC"
 
@@ -79,24 +75,32 @@ class TimmNetwork(Backbone):
         )
         return early, self._as_map(last, images)
 
-    def _as_map(self, features: Tensor, images: Tensor) -> Tensor:
+    def _as_map(self, features: Any, images: Tensor) -> Tensor:  # noqa: ANN401
         """Maps of either layout, or tokens (B, prefix + h w, C), to (B, C, h, w)."""
-        if features.dim() == 4:
-            return features.permute(0, 3, 1, 2) if self.channels_last_axis else features
-        grid = self._grid(features.shape[1] - self.prefix, images)
-        return features[:, self.prefix :].transpose(1, 2).reshape(len(images), -1, *grid)
+        result: Tensor | None = None
+        if isinstance(features, Tensor) and features.dim() == 4:
+            result = features.permute(0, 3, 1, 2) if self.channels_last_axis else features
+        elif isinstance(features, Tensor) and features.dim() == 3:
+            grid = self._grid(features.shape[1] - self.prefix, images)
+            if grid is not None:
+                patches = features[:, self.prefix :]
+                result = patches.transpose(1, 2).reshape(len(images), -1, *grid)
+        if result is None or result.shape[1] != self.channels[1]:
+            raise BadInputError(
+                f"{self.name} must give one feature for every {self.stride} pixels; it does not "
+                f"for an image of {tuple(images.shape[2:])}. Use a size that is a multiple of "
+                f"{self.stride}, or another network."
+            )
+        return result
 
-    def _grid(self, patches: int, images: Tensor) -> tuple[int, int]:
+    def _grid(self, patches: int, images: Tensor) -> tuple[int, int] | None:
         """Rows and columns of so many patches; networks round up or down at the border."""
         height, width = images.shape[2:]
-        for rounding in (0, self.reduction - 1):
-            grid = (height + rounding) // self.reduction, (width + rounding) // self.reduction
+        for rounding in (0, self.stride - 1):
+            grid = (height + rounding) // self.stride, (width + rounding) // self.stride
             if grid[0] * grid[1] == patches:
                 return grid
-        raise BadInputError(
-            f"{self.name} must give one feature for every {self.reduction} pixels of an image; got "
-            f"{patches} for one of {height} x {width}. Use a size that is a multiple of that."
-        )
+        return None
 
 
 def _network(name: str, pretrained: bool) -> tuple[Any, bool]:

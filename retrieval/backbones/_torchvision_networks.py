@@ -1,7 +1,7 @@
 """Classification networks of torchvision, cut before their global pooling."""
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from torchvision import models
 
 from ..errors import BadInputError
 from ..tensors import read_tensors
-from ._backbone import Backbone, run_without_numbers
+from ._backbone import Backbone
 from ._weights import load_kept
 
 LIBRARY = "torchvision"
@@ -25,6 +25,9 @@ CLASSIFIER = ("avgpool", "flatten", "dropout", "classifier", "fc", "head")
 
 SIDE_BRANCHES = ("aux1", "aux2", "AuxLogits")
 """Classifiers that only help training."""
+
+TRIAL_SIZE = 224
+"""Side of the picture that shows what comes out of each layer; every network takes it."""
 
 
 def names() -> list[str]:
@@ -48,7 +51,7 @@ def build(name: str, *, weights: Path | None, pretrained: bool) -> Backbone:
     if isinstance(network, models.VisionTransformer):
         backbone = PatchTransformer(network)
     else:
-        backbone = CutNetwork(network, size)
+        backbone = CutNetwork(network)
     backbone.name, backbone.size = f"{LIBRARY}:{name}", size
     if isinstance(network, models.GoogLeNet | models.Inception3):
         backbone.mean = backbone.std = (0.5, 0.5, 0.5)  # their weights were trained that way
@@ -59,20 +62,26 @@ def build(name: str, *, weights: Path | None, pretrained: bool) -> Backbone:
         backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)
     elif pretrained:
         backbone.ignored = load_kept(state, backbone, _download(published), Path(published.url))
-    backbone.measure()
     return backbone
 
 
 class CutNetwork(Backbone):
     """A network whose layers run one after the other, cut in two: ``early``, then ``rest``."""
 
-    def __init__(self, network: nn.Module, size: int) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         layers = list(_layers(network))
-        cut = _relu5_2(layers) if isinstance(network, models.VGG) else _coarsest(layers, size)
-        self.early, self.rest = nn.Sequential(*layers[:cut]), nn.Sequential(*layers[cut:])
-        # Swin keeps channels in the last axis until its very end
+        maps = _shapes(layers)
+        sides = [shape[-2] for shape in maps]  # of (C, h, w) as of (h, w, C)
+        if isinstance(network, models.VGG):
+            cut = _relu5_2(layers)
+        else:
+            cut = max(number for number, side in enumerate(sides) if side > sides[-1])
+        self.early, self.rest = nn.Sequential(*layers[: cut + 1]), nn.Sequential(*layers[cut + 1 :])
+        # Swin keeps channels in the last axis until its very end.
         self.channels_last_axis = isinstance(network, models.SwinTransformer)
+        self.channels = (maps[cut][-1 if self.channels_last_axis else -3], maps[-1][-3])
+        self.stride = 2 ** round(math.log2(TRIAL_SIZE / sides[-1]))
 
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         early = self.early(images)
@@ -90,6 +99,7 @@ class PatchTransformer(Backbone):
         super().__init__()
         self.patches, self.class_token = network.conv_proj, network.class_token
         self.encoder: Any = network.encoder
+        self.channels, self.stride = (network.hidden_dim, network.hidden_dim), network.patch_size
 
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         patches = self.patches(images)  # (B, C, h, w)
@@ -139,27 +149,27 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
         yield nn.ReLU(inplace=True)  # the library has it in forward
 
 
-def _coarsest(layers: Sequence[nn.Module], size: int) -> int:
-    """Number of layers before the map reaches its final, coarsest resolution."""
-    network = nn.Sequential(*layers)
-
-    def sides(images: Tensor) -> list[int]:
-        maps = accumulate(network, lambda features, layer: layer(features), initial=images)
-        return [features.shape[-2] for features in maps][1:]  # of (C, h, w) as of (h, w, C)
-
-    found = run_without_numbers(network, sides, size)
-    return max(number for number, side in enumerate(found, 1) if side > found[-1])
+@torch.no_grad()
+def _shapes(layers: Sequence[nn.Module]) -> list[torch.Size]:
+    """Shape of one image's features after each layer."""
+    network = nn.Sequential(*layers).eval()
+    features = torch.zeros(1, 3, TRIAL_SIZE, TRIAL_SIZE)
+    shapes = []
+    for layer in network:
+        features = layer(features)
+        shapes.append(features.shape)
+    return shapes
 
 
 def _relu5_2(layers: Sequence[nn.Module]) -> int:
-    """Number of layers up to and with the second ReLU of a VGG's fifth group."""
+    """Number of the second ReLU in a VGG's fifth group."""
     pools = [number for number, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
     relus = [
         number
         for number, layer in enumerate(layers)
         if isinstance(layer, nn.ReLU) and number > pools[-2]
     ]
-    return relus[1] + 1
+    return relus[1]
 
 
 def _download(published: Any) -> dict[str, Tensor]:  # noqa: ANN401

@@ -17,7 +17,7 @@ class Small(Backbone):
         (B, 3, H, W) to (B, 192, H/16, W/16); the early map is (B, 128, H/8, W/8).
     """
 
-    size = 96
+    channels, stride, size = WIDTHS[2:], 16, 96
 
     def __init__(self) -> None:
         super().__init__()
