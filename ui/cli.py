@@ -6,9 +6,9 @@ and plain mistakes are answered at once.
 
 import os
 import sys
+from typing import cast
 
 import typer
-from click.exceptions import Abort, ClickException
 from rich.console import Console
 from rich.markup import escape
 
@@ -28,6 +28,12 @@ from ui.commands import (
     train,
 )
 from ui.text import shown
+
+# Typer brings a click of its own in some versions and uses the installed one in others.
+_CommandLineError = cast(
+    type[typer.BadParameter],
+    next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
+)
 
 app = typer.Typer(
     name="fgir",
@@ -54,10 +60,10 @@ def main() -> None:
     except FgirError as error:
         _say(f"{error.identifier}: {error}")
         code = error.exit_code
-    except ClickException as error:
+    except _CommandLineError as error:
         error.show()
         code = error.exit_code
-    except (Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _say("interrupted: what was reported as stored is stored; run the command again to go on.")
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left, as in `fgir search ... | head`

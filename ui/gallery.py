@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _TILE = 168
 _GAP = 12
 _TEXT = 36
+_WIDEST = 6  # hits in a line
 _INK, _PALE, _ACCENT = "#1c1c1e", "#6e6e73", "#0a64d6"
 
 
@@ -95,12 +97,13 @@ def page(title: str, rows: Sequence[Row]) -> str:
     return _PAGE.format(title=html.escape(title), body=body)
 
 
-def sheet(rows: Sequence[Row], columns: int = 5) -> Image.Image:
-    """All rows below one another: the query at the left, its hits in lines of ``columns``."""
+def sheet(rows: Sequence[Row]) -> Image.Image:
+    """All rows below one another: the query at the left, its hits in lines of equal length."""
     step_x, step_y = _TILE + _GAP, _TILE + _TEXT + _GAP
-    lines = [max(1, -(-len(row.hits) // columns)) for row in rows]
-    widest = min(columns, max((len(row.hits) for row in rows), default=0))
-    size = (_GAP * 3 + step_x * (1 + widest), _GAP + step_y * sum(lines))
+    most = max((len(row.hits) for row in rows), default=0)
+    columns = math.ceil(most / math.ceil(most / _WIDEST)) if most else 1
+    lines = [max(1, math.ceil(len(row.hits) / columns)) for row in rows]
+    size = (_GAP * 3 + step_x * (1 + columns), _GAP + step_y * sum(lines))
     canvas = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(canvas)
     top = _GAP

@@ -128,7 +128,8 @@ def fastest(
         threads: Threads that each of them may use.
     """
     reference = with_runtime(encoder, EAGER, lanes=lanes, threads=threads)
-    want = _vectors(reference, sample)
+    device = _device(encoder)  # a runtime may hold no parameters of its own
+    want = _vectors(reference, sample, device)
     rounding_hurts = False
     for name in worth_trying(encoder, images, lanes):
         if _part(name).reduced and rounding_hurts:
@@ -138,7 +139,7 @@ def fastest(
         except UnsuitableRuntimeError as failure:
             _LOG.info("%s", failure)
             continue
-        cosine = float((want * _vectors(candidate, sample)).sum(dim=1).min())
+        cosine = float((want * _vectors(candidate, sample, device)).sum(dim=1).min())
         _LOG.info("%s: least cosine to eager %.6f of %d pictures", name, cosine, len(sample))
         if cosine > MIN_COSINE:
             return name, candidate
@@ -184,9 +185,8 @@ def _device(encoder: Encoder) -> torch.device:
     return next(encoder.backbone.parameters()).device
 
 
-def _vectors(encoder: Encoder, sample: Sequence[Tensor]) -> Tensor:
+def _vectors(encoder: Encoder, sample: Sequence[Tensor], device: torch.device) -> Tensor:
     """(N, D) on the CPU; picture by picture, because they may differ in size."""
-    device = _device(encoder)
     with torch.inference_mode():
         each = [encoder(encoder.transform.normalise(pixels.to(device))).cpu() for pixels in sample]
     return torch.cat(each)

@@ -37,9 +37,13 @@ def fgir() -> Fgir:
         out, err = io.StringIO(), io.StringIO()
         argv, sys.argv = sys.argv, ["fgir", *map(str, words)]
         try:
-            with chdir(cwd), redirect_stdout(out), redirect_stderr(err):
-                with pytest.raises(SystemExit) as ended:
-                    main()
+            with (
+                chdir(cwd),
+                redirect_stdout(out),
+                redirect_stderr(err),
+                pytest.raises(SystemExit) as ended,
+            ):
+                main()
         finally:
             sys.argv = argv
         code = ended.value.code

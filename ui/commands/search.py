@@ -1,5 +1,6 @@
 """``fgir search``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,8 +29,6 @@ def search(
     as_json: options.AsJson = False,
 ) -> None:
     """Find the items nearest to each query photo."""
-    import json
-
     from indexer.disk import DiskCollection
     from retrieval.encoding import encode_files
     from ui.building import encoder_of
@@ -47,15 +46,7 @@ def search(
         for notice in opened.notices:
             typer.echo(notice, err=True)
     kept = [queries[position] for position in encoded.kept]
-    if as_json:
-        answers = [
-            {"query": str(query), "hits": [_plain(hit) for hit in hits]}
-            for query, hits in zip(kept, found, strict=True)
-        ]
-        typer.echo(json.dumps(answers, indent=2, ensure_ascii=False))
-    else:
-        for query, hits in zip(kept, found, strict=True):
-            _print(query, hits)
+    typer.echo(_json(kept, found) if as_json else _lines(kept, found))
     if gallery is not None:
         from ui.gallery import gallery_rows, write_gallery
 
@@ -64,6 +55,16 @@ def search(
         typer.echo(f"pictures: {gallery}", err=True)
     if encoded.rejected:
         raise typer.Exit(EXIT_DONE_IN_PART)
+
+
+def _json(queries: Sequence[Path], found: "Sequence[Sequence[SearchHit]]") -> str:
+    import json
+
+    answers = [
+        {"query": str(query), "hits": [_plain(hit) for hit in hits]}
+        for query, hits in zip(queries, found, strict=True)
+    ]
+    return json.dumps(answers, indent=2, ensure_ascii=False)
 
 
 def _plain(hit: "SearchHit") -> dict[str, object]:
@@ -78,10 +79,11 @@ def _plain(hit: "SearchHit") -> dict[str, object]:
     }
 
 
-def _print(query: Path, hits: "list[SearchHit]") -> None:
-    typer.echo(shown(str(query)))
-    if not hits:
-        typer.echo("  the collection is empty")
-    for hit in hits:
-        label = f"  {hit.item.label}" if hit.item.label else ""
-        typer.echo(f"{hit.rank:>4}  {hit.score:.4f}  {shown(hit.item.id + label)}")
+def _lines(queries: Sequence[Path], found: "Sequence[Sequence[SearchHit]]") -> str:
+    lines = []
+    for query, hits in zip(queries, found, strict=True):
+        lines.append(shown(str(query)) + ("" if hits else ": the collection is empty"))
+        for hit in hits:
+            words = [hit.item.id, hit.item.label] if hit.item.label else [hit.item.id]
+            lines.append(f"{hit.rank:>4}  {hit.score:.4f}  {shown('  '.join(words))}")
+    return "\n".join(lines)
