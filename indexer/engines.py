@@ -49,7 +49,7 @@ class Engine(Protocol):
 class KeptEngine(Protocol):
     """An engine whose preparation is worth keeping in a file."""
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self) -> memoryview:
         """What :meth:`from_bytes` needs."""
         ...
 

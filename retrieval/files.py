@@ -10,7 +10,7 @@ from .errors import StorageError
 _BLOCK = 1 << 20
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Make ``path`` hold exactly ``data``, on the disk, before this returns.
 
     The bytes go to a new file beside ``path``, are flushed to the disk, and the file is renamed.

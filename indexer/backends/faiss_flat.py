@@ -23,10 +23,10 @@ class FaissFlat:
         scores, positions = self._index.search(queries, k)
         return positions, scores
 
-    def to_bytes(self) -> bytes:
+    def to_bytes(self) -> memoryview:
         """See :class:`indexer.engines.KeptEngine`."""
         # Never faiss.write_index: on a full disk it reports success for a file that is cut short.
-        return bytes(faiss.serialize_index(self._index))
+        return faiss.serialize_index(self._index).data
 
     @classmethod
     def from_bytes(cls, data: bytes, vectors: Vectors) -> Self:
@@ -42,8 +42,12 @@ class FaissFlat:
         got = (type(index), index.metric_type, (index.ntotal, index.d))
         if got != wanted:
             raise ValueError(f"it holds {got} where {wanted} is wanted")
+        flat = cast(faiss.IndexFlatIP, index)
+        kept = faiss.rev_swig_ptr(flat.get_xb(), vectors.size).reshape(vectors.shape)
+        if not np.array_equal(kept, vectors):
+            raise ValueError("it holds other vectors where those of the collection are wanted")
         engine = cls.__new__(cls)
-        engine._index = cast(faiss.IndexFlatIP, index)
+        engine._index = flat
         return engine
 
 

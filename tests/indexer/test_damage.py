@@ -16,6 +16,7 @@ from indexer.manifest import SEAL, STORE
 from indexer.records import read_record, write_record
 from indexer.rows import Row
 from retrieval.errors import BadInputError, DamagedDataError
+from retrieval.files import sha256_of_file
 from tests.indexer.damages import (
     CACHES,
     ENCODER,
@@ -116,6 +117,19 @@ def test_an_older_copy_of_the_whole_folder_is_that_older_collection(copies: Copi
     with DiskCollection.open(copies.older) as collection:
         assert sorted(collection.ids()) == sorted(NAMES[:20])
         assert collection.generation == 1
+
+
+@pytest.mark.parametrize("place", np.linspace(0, 1, 24))
+def test_a_hostile_cache_with_a_fitting_hash_is_made_again(
+    folder: Path, copies: Copies, place: float
+):
+    flip(place, 6)(folder / CACHES[0])
+    record = read_record(folder / CACHES[1])
+    write_record(
+        folder / CACHES[1],
+        {**record, "format": 1, "bytes_sha256": sha256_of_file(folder / CACHES[0])},
+    )
+    assert "is made again from the store" in right(folder, copies)[0]
 
 
 def test_an_older_cache_is_made_again(copies: Copies, folder: Path):
