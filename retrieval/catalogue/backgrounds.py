@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from .curves import Field
+from .materials import linear
 from .shapes import Colour
-
-Field = NDArray[np.float32]
 
 KINDS = ("plain", "gradient", "wood", "carpet", "stone", "room")
 
@@ -39,8 +40,7 @@ def draw(background: Background, size: int, random: np.random.Generator) -> Fiel
         "room": _room,
     }[background.kind]
     shade = maker(background, size, random)
-    linear = np.asarray(background.colour, np.float32) ** np.float32(2.2)
-    return np.asarray(np.clip(shade * linear, 0, 1.2), np.float32)
+    return np.asarray(np.clip(shade * linear(background.colour), 0, 1.2), np.float32)
 
 
 def _plain(background: Background, size: int, random: np.random.Generator) -> Field:
@@ -100,10 +100,12 @@ def _stone(background: Background, size: int, random: np.random.Generator) -> Fi
 
 def _room(background: Background, size: int, random: np.random.Generator) -> Field:
     """Out-of-focus things behind the shoe."""
-    blobs = random.standard_normal((size, size, 3))
-    spread = size / random.uniform(7, 16)
-    blurred = gaussian_filter(blobs, (spread, spread, 0)) * spread * 3.2
-    return np.asarray(np.clip(0.85 + 0.28 * blurred, 0.08, 1.5), np.float32)
+    spread = size / random.uniform(6, 14)
+    grey = gaussian_filter(random.standard_normal((size, size)), spread)[..., None]
+    tint = random.standard_normal((4, 4, 3))
+    zoom = Image.fromarray(np.clip(tint * 24 + 128, 0, 255).astype(np.uint8))
+    hue = np.asarray(zoom.resize((size, size), Image.Resampling.BICUBIC), np.float64) / 128 - 1
+    return np.asarray(np.clip(0.85 + 1.1 * spread * grey + 0.5 * hue, 0.05, 1.5), np.float32)
 
 
 def _walled(shade: NDArray[np.floating], below: Field, random: np.random.Generator) -> Field:

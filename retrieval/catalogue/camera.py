@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-Vector = tuple[float, float, float]
+from .curves import Field
 
 DISTANCE = 4.5
 """From the camera to the middle of the shoe, in foot lengths: mild perspective."""

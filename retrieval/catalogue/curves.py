@@ -1,12 +1,16 @@
 """Smooth plane curves through a few points: what every shoe of the catalogue is drawn with."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Curve = NDArray[np.float64]
 """(N, 2) points of a pen path in side view; the last point joins the first where it is closed."""
+
+Field = NDArray[np.floating[Any]]
+"""Numbers on a raster or a list of them, float32 wherever there are many."""
 
 
 def smooth(points: Sequence[Sequence[float]] | Curve, samples: int = 10) -> Curve:
@@ -67,7 +71,7 @@ def offset(curve: Curve, distance: float | NDArray[np.float64]) -> Curve:
     direction = np.gradient(curve, axis=0)
     direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
     normal = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
-    return curve + normal * np.reshape(distance, (-1, 1))
+    return np.asarray(curve + normal * np.reshape(distance, (-1, 1)))
 
 
 def band(curve: Curve, width: float | NDArray[np.float64]) -> Curve:

@@ -83,13 +83,13 @@ class Designer:
     def _random(self, seed: int, name: str) -> np.random.Generator:
         return np.random.default_rng([seed, crc32(name.encode())])
 
-    def measure(self, name: str, low: float, high: float, own: float = 0.6) -> float:
+    def measure(self, name: str, low: float, high: float, own: float = 0.7) -> float:
         """A number in [low, high]; ``own`` is the model's share in it."""
         shared = self._random(self.series, name).uniform(low, high)
         mine = self._random(self.model, name).uniform(low, high)
         return float((1 - own) * shared + own * mine)
 
-    def count(self, name: str, low: int, high: int, own: float = 0.6) -> int:
+    def count(self, name: str, low: int, high: int, own: float = 0.7) -> int:
         """A whole number in low..high."""
         return int(np.clip(np.floor(self.measure(name, low, high + 0.999, own)), low, high))
 
@@ -111,7 +111,8 @@ class Designer:
         """A colour of the palette, a little off."""
         chosen = np.asarray(COLOURS[self.choose(name, options, own)])
         drift = self._random(self.series, name + "/drift").normal(0, 0.012, 3)
-        varied = np.clip(chosen + drift, 0.03, 0.97)
+        shade = self._random(self.model, name + "/shade").normal(1, 0.05)
+        varied = np.clip((chosen + drift) * shade, 0.03, 0.97)
         return (float(varied[0]), float(varied[1]), float(varied[2]))
 
     def scheme(self, main: Sequence[str], sole: Sequence[str]) -> Scheme:
@@ -145,6 +146,6 @@ def contrast(colour: Colour) -> Colour:
     return tone(colour, 0.6) if sum(colour) > 1.2 else tone(colour, 1.8)
 
 
-def paint(colour: Colour, material: str = "leather") -> Paint:
-    """Short for :class:`Paint`."""
+def paint(colour: Colour, material: str = "smooth") -> Paint:
+    """A colour on a material, smooth leather when not said."""
     return Paint(colour, material)

@@ -1,4 +1,4 @@
-"""Writes a whole catalogue: photos, sketches, their tables, and a certificate of what was written."""
+"""Writes a whole catalogue: photos, sketches, tables, and a certificate of what was written."""
 
 import csv
 import hashlib
@@ -20,8 +20,8 @@ from .design import Designer
 from .families import FAMILIES
 from .photo import jpeg, photograph
 from .sketch import CANVAS, DRAWERS, draw, raster
-from .solid import surfels
-from .views import catalogue_pose, views
+from .solid import STEPS, build
+from .views import remembered, views
 
 VERSION = 1
 """Of the pictures: another version draws other pictures from the same seed."""
@@ -134,19 +134,20 @@ def make_model(order: Order) -> Made:
     model = _seed(order.seed, 2, order.number)
     design = Designer(series, model)
     shoe = FAMILIES[order.family](design)
-    table, grid, width, cover = surfels(shoe, design.texture)
+    body = build(shoe, design.texture, steps=round(order.size * STEPS / 160))
     random = np.random.default_rng([model, 3])
     folder = Path("photos", order.family, order.model)
     (order.folder / folder).mkdir(parents=True)
     photos, sketches = [], {}
-    for number, view in enumerate(views(order.photos, random)):
+    shown = list(views(order.photos, random))
+    for number, view in enumerate(shown):
         path = folder / f"{number}.jpg"
-        (order.folder / path).write_bytes(jpeg(photograph(table, view, order.size), view.quality))
+        (order.folder / path).write_bytes(jpeg(photograph(body, view, order.size), view.quality))
         photos.append(path.as_posix())
     random = np.random.default_rng([model, 4])
     for number in range(order.sketches):
         drawer = list(DRAWERS.values())[int(random.integers(len(DRAWERS)))]
-        strokes = draw(shoe, table, grid, width, cover, catalogue_pose(random), drawer, random)
+        strokes = draw(shoe, body, remembered(shown[0].pose, random), drawer, random)
         path = Path("sketches", f"{order.model}_{number}.png")
         (order.folder / path).parent.mkdir(exist_ok=True)
         raster(strokes, drawer.pen, CANVAS).save(order.folder / path)

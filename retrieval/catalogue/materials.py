@@ -1,4 +1,4 @@
-"""What shoes are made of: colour variation, relief and shine of leather, canvas, cork and others."""
+"""What shoes are made of: colour variation, relief and shine of leather, canvas, cork ..."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,7 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Texture = NDArray[np.float32]
+from .curves import Field
+from .shapes import Colour
+
+GAMMA = 2.2
+"""Linear light is the sRGB value to this power; near enough for paint."""
 
 TILE = 512
 """Side of a texture in grid steps; it repeats without a seam."""
@@ -18,30 +22,30 @@ class Material:
     """Surface of one kind.
 
     Attributes:
-        tint: (TILE, TILE) factor on the colour, around 1.
+        tint: (TILE, TILE) factor on the linear colour, around 1.
         bump: (TILE, TILE) height in grid steps.
         gloss: 0 dull to 1 mirror-like.
     """
 
-    tint: Texture
-    bump: Texture
+    tint: Field
+    bump: Field
     gloss: float
 
 
-def _noise(name: str, sigma: float | tuple[float, float]) -> Texture:
+def _noise(name: str, sigma: float | tuple[float, float]) -> Field:
     """Smooth noise with mean 0 and deviation 1, the same for the same name."""
     random = np.random.default_rng([ord(letter) for letter in name])
     field = gaussian_filter(random.standard_normal((TILE, TILE)), sigma, mode="wrap")
     return np.asarray((field - field.mean()) / field.std(), np.float32)
 
 
-def _waves(across: float, down: float) -> Texture:
+def _waves(across: float, down: float) -> Field:
     """A wave with this many periods along x and y over the tile."""
     y, x = np.mgrid[:TILE, :TILE].astype(np.float32) / TILE * 2 * np.pi
     return np.asarray(np.sin(across * x + down * y), np.float32)
 
 
-def _flat() -> Texture:
+def _flat() -> Field:
     return np.zeros((TILE, TILE), np.float32)
 
 
@@ -162,3 +166,8 @@ def material(name: str) -> Material:
         np.asarray(made.bump, np.float32),
         made.gloss,
     )
+
+
+def linear(colour: Colour) -> NDArray[np.float32]:
+    """(3,) light that an sRGB colour stands for."""
+    return np.asarray(np.asarray(colour) ** GAMMA, np.float32)

@@ -11,9 +11,12 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from . import backgrounds
 from .backgrounds import Background
 from .camera import Camera, Pose
-from .solid import COLOUR, GLOSS, INNER, INNER_SHADE, NORMAL, PLACE, SHADE, Field
+from .curves import Field
+from .materials import GAMMA
+from .solid import COLOUR, GLOSS, INNER, INNER_SHADE, NORMAL, PLACE, SHADE, Body
 
 OVERSAMPLING = 2
+"""Pixels of a photo are means of two by two."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,16 @@ class View:
     seed: int = 0
 
 
-def photograph(table: Field, view: View, size: int) -> Image.Image:
+def photograph(body: Body, view: View, size: int) -> Image.Image:
     """One photo of a shoe.
 
     Args:
-        table: Surfels of :func:`retrieval.catalogue.solid.surfels`.
+        body: What :func:`retrieval.catalogue.solid.build` made.
         view: Pose, lamps and background.
         size: Side of the square picture in pixels.
     """
     random = np.random.default_rng(view.seed)
+    table = body.table
     camera = Camera(view.pose, table[:, PLACE], size * OVERSAMPLING)
     index, depth = camera.visible(table[:, PLACE])
     shoe, alpha = _lit(table, index, depth, camera, view.light)
@@ -88,11 +92,9 @@ def jpeg(picture: Image.Image, quality: int) -> bytes:
 
 
 def _shrink(picture: Field) -> Field:
-    height, width, channels = picture.shape
-    blocks = picture.reshape(
-        height // OVERSAMPLING, OVERSAMPLING, width // OVERSAMPLING, OVERSAMPLING, channels
-    )
-    return blocks.mean((1, 3))
+    """Mean of each two by two pixels; four sums are much faster than a mean over two axes."""
+    top, bottom = picture[0::2], picture[1::2]
+    return (top[:, 0::2] + top[:, 1::2] + bottom[:, 0::2] + bottom[:, 1::2]) / np.float32(4)
 
 
 def _lit(
@@ -105,7 +107,7 @@ def _lit(
     inside = near < 0
     flip = np.where(inside, np.float32(-1), np.float32(1))
     right, up, near = right * flip, up * flip, near * flip
-    colour = np.where(inside[:, None], rows[:, INNER], rows[:, COLOUR]) ** 2.2
+    colour = np.where(inside[:, None], rows[:, INNER], rows[:, COLOUR])
     shade = np.where(inside, rows[:, INNER_SHADE], rows[:, SHADE])
     shade = shade * _crevices(depth, index).ravel()[seen]
     gloss = np.where(inside, np.float32(0.05), rows[:, GLOSS])
@@ -147,7 +149,7 @@ def _shine(right: Field, up: Field, near: Field, lamp: Field, gloss: Field) -> F
 
 
 def _crevices(depth: Field, index: NDArray[np.int64]) -> Field:
-    """(H, W): darker where the surroundings lie in front, as in folds, openings and under straps."""
+    """(H, W): darker where the surroundings lie in front: in openings, folds, under straps."""
     small = depth[::2, ::2]
     solid = (index[::2, ::2] >= 0).astype(np.float32)
     around = 9 * small.shape[0] // 160
@@ -189,8 +191,11 @@ def _mark(places: Field, camera: Camera, size: int) -> Field:
 def _develop(picture: Field, view: View, random: np.random.Generator) -> NDArray[np.uint8]:
     warm = view.light.warmth
     picture = picture * np.asarray([1 + warm, 1, 1 - warm], np.float32)
-    shown = np.clip(picture, 0, 1) ** np.float32(1 / 2.2)
+    shown = _TO_SRGB[(np.clip(picture, 0, 1) * (len(_TO_SRGB) - 1)).astype(np.int32)]
     if view.blur > 0:
         shown = gaussian_filter(shown, (view.blur, view.blur, 0))
     grain = random.standard_normal(shown.shape[:2], np.float32)[..., None] * view.noise
     return np.asarray(np.clip(shown * 255 + grain + 0.5, 0, 255), np.uint8)
+
+
+_TO_SRGB = (np.arange(8192, dtype=np.float32) / 8191) ** np.float32(1 / GAMMA)

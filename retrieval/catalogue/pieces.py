@@ -12,11 +12,43 @@ Points = Sequence[Sequence[float]]
 _SPAN = np.linspace(0.0, 1.0, 60)
 
 
-def below(last: Last, topline: Curve) -> Curve:
+def below(edge: Curve) -> Curve:
     """What an upper with this topline covers: everything under it, and all in front of it."""
-    start, end = topline[0], topline[-1]
-    border = [[-0.4, start[1]], *topline.tolist(), [end[0], end[1] + 0.03]]
+    start, end = edge[0], edge[-1]
+    border = [[-0.4, start[1]], *edge.tolist(), [end[0], end[1] + 0.03]]
     return np.array([*border, [1.3, end[1] + 0.03], [1.3, -0.4], [-0.4, -0.4]])
+
+
+def across(last: Last, x: float, bend: float) -> Curve:
+    """A seam over the vamp from the bed to the ridge at x, bent forward."""
+    ridge = float(last.crest(x)) - float(last.bed(x))
+    return smooth(last.on([(x - 0.02, -0.01), (x + bend, ridge * 0.5), (x, ridge + 0.004)]))
+
+
+def ahead(edge: Curve) -> Curve:
+    """Everything in front of a seam over the vamp; the seam comes first."""
+    return np.concatenate([edge, [[1.1, edge[-1, 1] + 0.02], [1.1, -0.1], [edge[0, 0], -0.1]]])
+
+
+def apron(last: Last, start: float, end: float, drop: float) -> Curve:
+    """The seam of a moccasin: along the vamp below the ridge, and down before the toe.
+
+    Args:
+        last: The form.
+        start: x at its rear end.
+        end: x at its front end.
+        drop: How far below the ridge, as a share of the height over the bed.
+    """
+    x = np.linspace(start, end, 30)
+    bed = last.bed(x)
+    fall = drop + (0.8 - drop) * np.linspace(0, 1, 30) ** 5
+    return np.stack([x, bed + (last.crest(x) - bed) * (1 - fall)], 1)
+
+
+def counter(last: Last, reach: float, tall: float) -> Curve:
+    """The piece around the heel; its front edge comes first."""
+    points = [(reach + 0.03, -0.02), (reach, 0.08), (reach * 0.5, tall * 0.8), (-0.05, tall)]
+    return np.concatenate([smooth(last.on(points)), [[-0.1, -0.1]]])
 
 
 def topline(last: Last, points: Points, throat: float) -> Curve:
@@ -57,7 +89,7 @@ def flat_sole(
         bevel: How far its ends are rounded off the ground.
         lines: Stripes on its wall.
     """
-    x = 0.001 + 0.998 * _SPAN
+    x = 0.004 + 0.994 * _SPAN
     front = np.clip((x - 0.78) / 0.22, 0, 1) ** 2 * last.spring
     ends = np.clip(1 - x / 0.07, 0, 1) ** 2 + np.clip((x - 0.93) / 0.07, 0, 1) ** 2
     under = np.stack([x, front + bevel * ends], 1)
@@ -67,7 +99,7 @@ def flat_sole(
 
 def lug_sole(last: Last, paint: Paint, *, welt: float, teeth: int, depth: float) -> Solid:
     """A walking sole with a tread and a heel block."""
-    x = np.linspace(0.002, 0.998, 240)
+    x = np.linspace(0.004, 0.998, 240)
     front = np.clip((x - 0.8) / 0.2, 0, 1) ** 2 * last.spring
     tread = (np.mod(x * teeth, 1) > 0.62) * depth
     arch = np.where((x > 0.30) & (x < 0.40), 0.45 * last.platform, 0)
@@ -78,13 +110,20 @@ def lug_sole(last: Last, paint: Paint, *, welt: float, teeth: int, depth: float)
 
 def thin_sole(last: Last, paint: Paint, thickness: float, welt: float = 0.003) -> Solid:
     """A sole that follows the bed at even thickness; heels stand under it."""
-    x = 0.001 + 0.998 * _SPAN
+    x = 0.004 + 0.994 * _SPAN
     over = np.stack([x, last.bed(x) + 0.002], 1)
     under = np.stack([x, last.bed(x) - thickness], 1)
     return Solid(np.concatenate([under, over[::-1]]), paint, welt=welt)
 
 
-def platform_sole(last: Last, paint: Paint, thickness: float, welt: float = 0.004) -> Solid:
+def tread(last: Last, paint: Paint, width: float = 0.03) -> Line:
+    """A layer of rubber along the ground."""
+    x = np.linspace(0, 1, 40)
+    low = 0.008 + np.clip((x - 0.8) / 0.2, 0, 1) ** 2 * last.spring
+    return Line(np.stack([x, low], 1), paint, width)
+
+
+def platform_sole(last: Last, paint: Paint, welt: float = 0.004) -> Solid:
     """A thick front sole that thins out under the arch."""
     x = np.linspace(0.36, 0.999, 50)
     over = np.stack([x, last.bed(x)], 1)
@@ -98,7 +137,7 @@ def wedge_sole(
     last: Last, paint: Paint, *, lean: float, welt: float, lines: tuple[Line, ...] = ()
 ) -> Solid:
     """A sole that fills everything under the foot; ``lean`` moves its rear edge at the ground."""
-    x = 0.001 + 0.998 * _SPAN
+    x = 0.004 + 0.994 * _SPAN
     over = np.stack([x, last.bed(x) + 0.004], 1)
     spring = np.clip((x - 0.8) / 0.2, 0, 1) ** 2 * last.spring
     ground = lean + (0.998 - lean) * _SPAN
@@ -119,9 +158,9 @@ def block_heel(
         lean: Where its rear edge stands.
         sole: Thickness of the sole above it.
     """
-    x = np.linspace(0.012, length, 14)
+    x = np.linspace(0.006, length, 14)
     over = np.stack([x, last.bed(x) - sole * 0.6], 1)
-    rear = smooth([(0.012, over[0, 1]), (0.012 + lean * 0.62, over[0, 1] * 0.45), (lean, 0.0)])
+    rear = smooth([(0.006, over[0, 1]), (0.008 + lean * 0.62, over[0, 1] * 0.45), (lean, 0.0)])
     high = float(over[-1, 1])
     breast = smooth(
         [(lean + foot, 0.0), (0.4 * length + 0.6 * (lean + foot), high * 0.4), (length, high)]
@@ -143,12 +182,12 @@ def slim_heel(
         curve: How far the rear edge swings in.
         sole: Thickness of the sole above it.
     """
-    x = np.linspace(0.012, length, 14)
+    x = np.linspace(0.006, length, 14)
     over = np.stack([x, last.bed(x) - sole * 0.6], 1)
     top, high = over[0, 1], float(over[-1, 1])
     foot = 0.035 + curve
     rear = smooth(
-        [(0.012, top), (0.016 + curve * 0.8, top * 0.72), (foot - tip, 0.2 * top), (foot - tip, 0)]
+        [(0.006, top), (0.012 + curve * 0.8, top * 0.72), (foot - tip, 0.2 * top), (foot - tip, 0)]
     )
     slope = [(foot + tip, 0.0), (foot + tip * 1.15, top * 0.25), (foot + tip * 1.9, top * 0.52)]
     breast = smooth([*slope, (0.55 * length + 0.45 * foot, high * 0.80), (length, high)])

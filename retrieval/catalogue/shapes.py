@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .curves import Curve, at, lengths, offset, part, smooth
+from .curves import Curve, Field, at, lengths, offset, part, smooth
 
 Colour = tuple[float, float, float]
 """sRGB, each channel in [0, 1]."""
@@ -47,7 +47,7 @@ class Last:
     shaft: float = 0.6
     calf: float = 0.0
 
-    def bed(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def bed(self, x: Field | float) -> NDArray[np.float64]:
         """Height of the foot bed over x."""
         rise = np.interp(x, _ARCH[:, 0], _ARCH[:, 1]) * self.heel
         toe = np.clip((np.asarray(x) - 0.74) / 0.26, 0, 1.3) ** 2 * self.spring
@@ -59,7 +59,7 @@ class Last:
         curve[:, 1] += self.bed(curve[:, 0])
         return curve
 
-    def footprint(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def footprint(self, x: Field | float) -> NDArray[np.float64]:
         """Half the width of the foot over x; 0 before the heel and beyond the toe."""
         x = np.asarray(x, np.float64)
         inner = np.clip(x, 0, 1)
@@ -104,9 +104,9 @@ class Last:
         """The last's rear edge in side view, from the bed up the leg."""
         top = max(self.shaft, self.instep + 0.36)
         points = [
-            (0.02, -0.02),
-            (0.004, 0.05),
-            (0.0, 0.11),
+            (0.004, -0.02),
+            (-0.006, 0.05),
+            (-0.006, 0.11),
             (0.012, 0.19),
             (0.035, 0.27),
             (0.046, 0.36),
@@ -117,9 +117,9 @@ class Last:
         curve[:, 1] += self.platform + self.heel
         return smooth(curve)
 
-    def crest(self, x: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    def crest(self, x: Field | float) -> NDArray[np.float64]:
         """Height of the ridge over x in front of the leg."""
-        return np.interp(x, self.ridge[::-1, 0], self.ridge[::-1, 1])
+        return np.asarray(np.interp(x, self.ridge[::-1, 0], self.ridge[::-1, 1]))
 
     def way(self, x: float) -> float:
         """How far along the ridge, from the toe, it first passes over x."""
@@ -136,10 +136,21 @@ class Last:
         moved = offset(stretch, depth)
         return moved if start <= end else moved[::-1]
 
-    def along_band(self, start: float, end: float, deep: float, deep_end: float) -> Curve:
-        """A closed strip under the ridge, ``deep`` wide at its start."""
+    def along_band(
+        self, start: float, end: float, deep: float, deep_end: float, round_end: float = 0.0
+    ) -> Curve:
+        """A closed strip under the ridge, ``deep`` wide at its start.
+
+        The last stretch of length ``round_end`` is rounded off, as a tongue is.
+        """
         stretch = part(self.ridge, start, end)
-        inner = offset(stretch, np.linspace(deep, deep_end, len(stretch)))
+        depth = np.linspace(deep, deep_end, len(stretch))
+        if round_end:
+            over = np.clip(
+                (np.linspace(0, end - start, len(stretch)) - (end - start)) / round_end + 1, 0, 1
+            )
+            depth = depth * np.sqrt(1 - 0.98 * over**2)
+        inner = offset(stretch, depth)
         return np.concatenate([offset(stretch, -0.02), inner[::-1]])
 
     @cached_property
@@ -264,8 +275,10 @@ class Shoe:
 
 # height of the foot bed of a raised heel, 1 at the heel, 0 at the ball
 _ARCH = smooth(
-    [(-0.1, 1), (0, 1), (0.1, 0.985), (0.2, 0.9), (0.34, 0.64), (0.48, 0.31), (0.6, 0.08)]
-    + [(0.7, 0.0), (0.8, 0.0), (1.1, 0.0)]
+    [
+        *((-0.1, 1), (0, 1), (0.1, 0.985), (0.2, 0.9), (0.34, 0.64), (0.48, 0.31), (0.6, 0.08)),
+        *((0.7, 0.0), (0.8, 0.0), (1.1, 0.0)),
+    ]
 )
 # how the foot widens, 0 at the heel, 1 at the ball
 _FOOT = smooth(

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import binary_closing, binary_dilation, gaussian_filter1d, label
+from scipy.ndimage import binary_closing, gaussian_filter1d, label
 
 from .camera import Camera, Pose
 from .contours import corners, rounded, trace
-from .curves import Curve, lengths, resample
+from .curves import Curve, Field, lengths, resample
 from .shapes import Shoe
-from .solid import PLACE, Field, Grid, Mask
+from .solid import PLACE, Body, Mask
 
 CANVAS = 256
 """Side of the drawing surface; stroke points are in 0..256, x to the right, y down."""
@@ -59,7 +59,7 @@ DRAWERS = {
     "plain": Drawer(),
     "hasty": Drawer(0.5, 2.6, 2.2, 7.0, 11.0, 0.5, 0.05, 3, 3.0, 1.6),
     "searching": Drawer(0.7, 2.0, 1.4, 4.5, 6.0, 0.75, 0.5, 8, 4.0, 1.2),
-    "shaky": Drawer(1.1, 2.0, 1.4, 5.5, 4.0, 0.7, 0.1, 6, -2.5, 2.2),
+    "shaky": Drawer(0.8, 1.8, 1.4, 5.0, 5.5, 0.7, 0.08, 6, -2.0, 2.0),
     "bold": Drawer(0.4, 2.2, 1.5, 6.0, 8.0, 0.45, 0.0, 3, 0.0, 3.2),
 }
 
@@ -73,23 +73,13 @@ class Stroke:
 
 
 def draw(
-    shoe: Shoe,
-    table: Field,
-    grid: Grid,
-    width: Field,
-    cover: Mask,
-    pose: Pose,
-    drawer: Drawer,
-    random: np.random.Generator,
+    shoe: Shoe, body: Body, pose: Pose, drawer: Drawer, random: np.random.Generator
 ) -> list[Curve]:
     """One person's drawing of a shoe.
 
     Args:
         shoe: What is drawn.
-        table: Its surfels, with ``grid``, ``width`` and ``cover`` from the same call.
-        grid: Raster of the side view.
-        width: Half width of the upper.
-        cover: Where the upper is.
+        body: The same, built.
         pose: How the drawer remembers the shoe to stand.
         drawer: The hand.
         random: Chance.
@@ -97,11 +87,11 @@ def draw(
     Returns:
         Strokes in the order of drawing; each (K, 2), K >= 2, on the 256 canvas.
     """
-    camera = Camera(pose, table[:, PLACE], CANVAS)
-    index, depth = camera.visible(table[:, PLACE])
+    camera = Camera(pose, body.table[:, PLACE], CANVAS)
+    index, depth = camera.visible(body.table[:, PLACE])
     seen = binary_closing(index >= 0, iterations=2)
     true = list(_outline(seen, drawer, random))
-    true += _inner(shoe, grid, width, cover, camera, depth, true)
+    true += _inner(shoe, body, camera, depth, true)
     return list(_by_hand(true, drawer, random))
 
 
@@ -141,18 +131,13 @@ def _outline(seen: Mask, drawer: Drawer, random: np.random.Generator) -> Iterato
 
 
 def _inner(
-    shoe: Shoe,
-    grid: Grid,
-    width: Field,
-    cover: Mask,
-    camera: Camera,
-    depth: Field,
-    outline: list[Stroke],
+    shoe: Shoe, body: Body, camera: Camera, depth: Field, outline: list[Stroke]
 ) -> list[Stroke]:
     """Every line inside the outline that the eye can see and no earlier line has taken."""
     taken = _marks([stroke.path for stroke in outline], 5)
     found: list[Stroke] = []
-    for rank, path in sorted(_edges(shoe, grid, width, cover), key=lambda edge: edge[0]):
+    edges = [*_on_solids(shoe), *_on_upper(shoe, body)]
+    for rank, path in sorted(edges, key=lambda edge: edge[0]):
         across, down, near = camera.project(np.asarray(path, np.float32))
         column = across.astype(int).clip(0, CANVAS - 1)
         row = down.astype(int).clip(0, CANVAS - 1)
@@ -166,32 +151,36 @@ def _inner(
     return found
 
 
-def _edges(
-    shoe: Shoe, grid: Grid, width: Field, cover: Mask
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Rank and (K, 3) path of every line a person may draw, on both sides of the shoe."""
+Edge = tuple[int, NDArray[np.float64]]
+"""Rank and (K, 3) path of a line that a person may draw."""
+
+
+def _on_solids(shoe: Shoe) -> Iterator[Edge]:
+    """Outlines and stripes of soles and heels, on the near side."""
     for solid in shoe.solids:
         path = resample(np.concatenate([solid.outline, solid.outline[:1]]), 0.008)
         half = shoe.last.footprint(path[:, 0]) + solid.welt
-        if solid.tip is not None:
-            half = half * 0.6
-        yield solid.rank, np.column_stack([path, half])
+        yield solid.rank, np.column_stack([path, half if solid.tip is None else half * 0.6])
         for line in solid.lines:
             if line.rank is not None:
                 stripe = resample(line.path, 0.008)
                 yield line.rank, np.column_stack([stripe, shoe.last.footprint(stripe[:, 0])])
+
+
+def _on_upper(shoe: Shoe, body: Body) -> Iterator[Edge]:
+    """Openings, pieces, laces and details, on both sides."""
     lines = [(2, rim) for rim in shoe.rims]
     for patch in shoe.patches:
         if patch.rank is not None:
             ring = patch.outline
             lines.append((patch.rank, np.concatenate([ring, ring[:1]]) if patch.closed else ring))
     lines += [(line.rank, line.path) for line in shoe.lines if line.rank is not None]
+    # a rim lies on the border of the upper: what is just below counts too
+    upper = (body.cover | np.roll(body.cover, -2, 0)).astype(np.float32)
     for rank, flat in lines:
         path = resample(flat, 0.008)
-        on = grid.value(cover.astype(np.float32), path) > 0
-        on |= grid.value(np.roll(cover, -2, 0).astype(np.float32), path) > 0  # rims lie on the edge
-        half = grid.value(width, path)
-        for run in _runs(on):
+        half = body.grid.value(body.width, path)
+        for run in _runs(body.grid.value(upper, path) > 0):
             side = np.column_stack([path[run], half[run]])
             yield rank, side
             yield rank, side * [1, 1, -1]
@@ -207,11 +196,12 @@ def _runs(keep: NDArray[np.bool_]) -> Iterator[slice]:
 
 
 def _marks(paths: list[Curve], reach: int) -> Mask:
-    image = Image.new("1", (CANVAS, CANVAS))
+    """Where a line would be taken for one of these."""
+    image = Image.new("L", (CANVAS, CANVAS))
     pen = ImageDraw.Draw(image)
     for path in paths:
-        pen.line(path.ravel().tolist(), fill=1)
-    return np.asarray(binary_dilation(np.asarray(image), iterations=reach))
+        pen.line(path.ravel().tolist(), fill=255, width=2 * reach + 1, joint="curve")
+    return np.asarray(image) > 0
 
 
 def _by_hand(true: list[Stroke], drawer: Drawer, random: np.random.Generator) -> Iterator[Curve]:
@@ -227,7 +217,7 @@ def _by_hand(true: list[Stroke], drawer: Drawer, random: np.random.Generator) ->
                 low = int(random.integers(0, max(1, len(drawn) // 2)))
                 drawn = drawn[low : low + max(3, len(drawn) // 2)]
             if len(drawn) >= 2:
-                yield np.round(np.clip(drawn, 1, CANVAS - 1), 1)
+                yield np.asarray(np.round(np.clip(drawn, 1, CANVAS - 1), 1))
 
 
 def _one_line(
@@ -261,4 +251,4 @@ def _bent(line: Curve, bend: NDArray[np.float64]) -> Curve:
     x, y = line[:, 0] / CANVAS - 0.5, line[:, 1] / CANVAS - 0.5
     terms = np.stack([x, y, np.sin(3 * x), np.sin(3 * y), x * y * 2, np.cos(4 * x)])
     shift = (bend[:, :, None] * terms[None]).sum(1)
-    return line + shift.T
+    return np.asarray(line + shift.T)

@@ -7,19 +7,28 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from scipy.ndimage import binary_erosion, distance_transform_edt, gaussian_filter
+from scipy.ndimage import (
+    binary_erosion,
+    distance_transform_edt,
+    gaussian_filter,
+    maximum_filter,
+    minimum_filter,
+)
 
-from .curves import Curve, resample
-from .materials import TILE, material
+from .curves import Curve, Field, resample
+from .materials import TILE, linear, material
 from .shapes import Last, Line, Paint, Patch, Shoe, Solid
 
 Mask = NDArray[np.bool_]
-Field = NDArray[np.float32]
 
 PLACE, NORMAL, COLOUR, INNER = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 12)
 GLOSS, SHADE, INNER_SHADE = 12, 13, 14
-"""Columns of a surfel table: where it is, where it faces, its colour outside and inside, its shine,
-and how much of the sky it sees outside and inside."""
+"""Columns of a surfel table: where it is, where it faces, its linear colour outside and inside, its
+shine, and how much of the sky it sees outside and inside."""
+
+
+STEPS = 290
+"""Grid steps in one foot length that suit photos of 160 pixels."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Grid:
         """(N,) field under the points of a curve; the nearest grid point counts."""
         columns, rows = np.floor(self.pixels(curve)).astype(int).T
         rows = rows.clip(0, self.shape[0] - 1)
-        return field[rows, columns.clip(0, self.shape[1] - 1)].astype(np.float64)
+        return np.asarray(field[rows, columns.clip(0, self.shape[1] - 1)], np.float64)
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ class Coat:
     """Colour, relief and shine painted on a grid.
 
     Attributes:
-        colour: (rows, columns, 3) in [0, 1].
+        colour: (rows, columns, 3) linear light.
         bump: (rows, columns) height in grid steps.
         gloss: (rows, columns) in [0, 1].
     """
@@ -122,23 +131,30 @@ class Coat:
 
     def lay(self, mask: Mask, paint: Paint, lift: float, shift: int) -> None:
         """Paint one material where the mask is."""
-        found = np.nonzero(mask)
-        if not len(found[0]):
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
             return
+        down, across = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         made = material(paint.material)
-        down, across = (found[0] + shift) % TILE, (found[1] + 7 * shift) % TILE
-        colour = np.asarray(paint.colour, np.float32)
-        self.colour[found] = colour * made.tint[down, across][:, None]
-        base = self.bump[found] * 0 if lift >= 0 else self.bump[found]
-        self.bump[found] = base + made.bump[down, across] + lift * self.grid.steps
-        self.gloss[found] = made.gloss
+        tile = np.ix_(
+            (np.arange(rows[0], rows[-1] + 1) + shift) % TILE,
+            (np.arange(columns[0], columns[-1] + 1) + 7 * shift) % TILE,
+        )
+        where = mask[down, across]
+        bump = made.bump[tile] + np.float32(lift * self.grid.steps)
+        if lift < 0:  # sunk in, so the ground's relief goes on in it
+            bump += self.bump[down, across]
+        colour = made.tint[tile][..., None] * linear(paint.colour)
+        np.copyto(self.colour[down, across], colour, where=where[..., None])
+        np.copyto(self.bump[down, across], bump, where=where)
+        np.copyto(self.gloss[down, across], np.float32(made.gloss), where=where)
 
 
-def grid_of(shoe: Shoe) -> Grid:
+def grid_of(shoe: Shoe, steps: int) -> Grid:
     """A raster that holds the shoe; a tall boot gets a coarser one, since it is shown smaller."""
     top = max(float(curve[:, 1].max()) for curve in shoe.cover)
     top = min(max(top, 0.3), float(shoe.last.outline[:, 1].max())) + 0.03
-    return Grid(round(290 / max(1.0, 0.95 * top)), top)
+    return Grid(round(steps / max(1.0, 0.95 * top)), top)
 
 
 def bulge(grid: Grid, last: Last) -> Field:
@@ -150,8 +166,11 @@ def bulge(grid: Grid, last: Last) -> Field:
     above = np.clip((y - bed) / ridge, 0, 1)
     foot = last.footprint(x[0])[None] * np.sqrt(1 - above**last.box)
 
-    # the leg is rounded by its distance to the front and rear edges; its floor is far below
-    edge = distance_transform_edt(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1] / grid.steps
+    # the leg is rounded by its distance to the front and rear edges
+    edge = np.minimum(
+        (x - _over(last.back, y, 0)) * _over(last.back, y, 1),
+        (_over(last.ridge, y, 0) - x) * _over(last.ridge, y, 1),
+    )
     height = y - (last.platform + last.heel)
     ankle = _step(height, 0.12, 0.42)
     leg = (0.105 + 0.14 * last.calf * _step(height, 0.4, 1.0)) * ankle
@@ -163,29 +182,51 @@ def bulge(grid: Grid, last: Last) -> Field:
     return np.asarray(np.where(inside, front * foot + (1 - front) * rear, 0), np.float32)
 
 
-def surfels(shoe: Shoe, seed: int = 0) -> tuple[Field, Grid, Field, Mask]:
-    """The shoe as a table of surface pieces.
+def _over(curve: Curve, y: Field, what: int) -> NDArray[np.float64]:
+    """Of a rising curve at height y: 0 its x, 1 how upright it is (distance per way along x)."""
+    step = np.gradient(curve, axis=0)
+    upright = np.abs(step[:, 1]) / np.maximum(np.hypot(step[:, 0], step[:, 1]), 1e-9)
+    height = np.maximum.accumulate(curve[:, 1])
+    return np.interp(y, height, curve[:, 0] if what == 0 else upright)
+
+
+@dataclass(frozen=True)
+class Body:
+    """A shoe that can be looked at.
+
+    Attributes:
+        table: (N, 15) surfels.
+        grid: The raster of its side view.
+        width: (rows, columns) half width of the upper.
+        cover: (rows, columns) where the upper is.
+    """
+
+    table: Field
+    grid: Grid
+    width: Field
+    cover: Mask
+
+
+def build(shoe: Shoe, seed: int = 0, steps: int = STEPS) -> Body:
+    """The shoe as surface pieces.
 
     Args:
         shoe: What to build.
         seed: Moves the textures.
-
-    Returns:
-        The (N, 15) table; the raster; the (rows, columns) half width of the upper; where the
-        upper is.
+        steps: Grid steps in one foot length; 1.8 times the side of the photos leaves no holes.
     """
-    grid = grid_of(shoe)
+    grid = grid_of(shoe, steps)
     width = bulge(grid, shoe.last)
     shift = seed % TILE
     cover = grid.fill(shoe.cover) & (width > 0)
     if shoe.cuts:
         cover &= ~grid.fill(shoe.cuts)
-    cover &= grid.y > shoe.last.bed(grid.x[0])[None] - 0.012
+    cover &= grid.y > shoe.last.bed(grid.x[0])[None] - 0.005
     coat = Coat.of(grid, shoe.paint, shift)
     _decorate(coat, shoe.patches, shoe.lines, cover, shift)
     tables = [_upper(shoe, grid, width, cover, coat), _floor(shoe, grid, cover)]
     tables += [_solid(shoe, solid, grid, shift) for solid in shoe.solids]
-    return np.concatenate(tables), grid, width, cover
+    return Body(np.concatenate(tables), grid, width, cover)
 
 
 def _step(value: NDArray[np.floating], start: float, end: float) -> NDArray[np.float32]:
@@ -227,7 +268,7 @@ def _wall(grid: Grid, mask: Mask, width: Field, coat: Coat) -> tuple[Field, NDAr
     found = np.flatnonzero(mask)
     slope_x, slope_y = across_plain.ravel()[found], -down_plain.ravel()[found]
     slope = np.hypot(slope_x, slope_y)
-    copies = np.clip(np.ceil(slope * 0.8), 1, 7).astype(np.intp)
+    copies = np.clip(np.ceil(slope * 0.9), 1, 12).astype(np.intp)
     place = np.repeat(found, copies)
     first = np.cumsum(copies) - copies
     number = np.arange(len(place)) - np.repeat(first, copies)
@@ -239,7 +280,8 @@ def _wall(grid: Grid, mask: Mask, width: Field, coat: Coat) -> tuple[Field, NDAr
     table = _table(len(place))
     table[:, 0] = grid.x[0, columns] + shift * slope_x / steep / grid.steps
     table[:, 1] = grid.y[rows, 0] + shift * slope_y / steep / grid.steps
-    table[:, 2] = np.maximum(width.ravel()[place] + shift * slope / grid.steps, 0)
+    least, most = minimum_filter(width, 3).ravel()[place], maximum_filter(width, 3).ravel()[place]
+    table[:, 2] = np.clip(width.ravel()[place] + shift * slope / grid.steps, least, most)
     normal = np.stack([-across.ravel()[place], -up.ravel()[place], np.ones(len(place))], axis=1)
     table[:, NORMAL] = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     table[:, COLOUR] = table[:, INNER] = coat.colour.reshape(-1, 3)[place]
@@ -291,7 +333,7 @@ def _upper(shoe: Shoe, grid: Grid, width: Field, cover: Mask, coat: Coat) -> Fie
     wall[:, INNER_SHADE] *= 0.6 + 0.4 * _step(height, 0.0, 0.1)
     lining = material(shoe.lining.material)
     tint = lining.tint[rows % TILE, columns % TILE][:, None]
-    wall[:, INNER] = np.asarray(shoe.lining.colour, np.float32) * tint
+    wall[:, INNER] = linear(shoe.lining.colour) * tint
     last_mask = width > 0
     rim = cover & ~binary_erosion(last_mask, border_value=1)
     return np.concatenate([_both(wall), _edge(grid, rim, width, coat)])
@@ -309,7 +351,7 @@ def _floor(shoe: Shoe, grid: Grid, cover: Mask) -> Field:
     """The insole, and the rim of the sole around it."""
     last = shoe.last
     step = 1.0 / grid.steps
-    x = np.arange(0, 1, step)
+    x = np.arange(0.004, 1, step)
     z = np.arange(-0.2, 0.2, step)
     welt = max((solid.welt for solid in shoe.solids if solid.tip is None), default=0.0)
     half = last.footprint(x)
@@ -317,16 +359,16 @@ def _floor(shoe: Shoe, grid: Grid, cover: Mask) -> Field:
     along, across = np.nonzero(where)
     table = _table(len(along))
     table[:, 0], table[:, 2] = x[along], z[across]
-    table[:, 1] = last.bed(x)[along] + 0.001
+    table[:, 1] = last.bed(x)[along] + 0.003
     slope = np.gradient(last.bed(x), step)[along]
     table[:, 3], table[:, 4] = -slope, 1
     table[:, NORMAL] /= np.linalg.norm(table[:, NORMAL], axis=1, keepdims=True)
     rim = np.abs(z[across]) > half[along] * 0.94 - 0.004
     soles = [solid.paint for solid in shoe.solids if solid.tip is None]
-    sole = np.asarray((soles[0] if soles else shoe.insole).colour, np.float32)
+    sole = linear((soles[0] if soles else shoe.insole).colour)
     made = material(shoe.insole.material)
     tint = made.tint[along % TILE, across % TILE][:, None]
-    inside = np.asarray(shoe.insole.colour, np.float32) * tint
+    inside = linear(shoe.insole.colour) * tint
     table[:, COLOUR] = np.where(rim[:, None], sole, inside)
     table[:, INNER] = table[:, COLOUR]
     table[:, GLOSS] = made.gloss * 0.5
@@ -347,16 +389,19 @@ def _solid(shoe: Shoe, solid: Solid, grid: Grid, shift: int) -> Field:
         width = width * (0.955 + 0.045 * np.clip(edge / 0.014, 0, 1))
     else:
         width = _heel_width(shoe.last, solid, grid, mask)
-    width = np.asarray(np.where(mask, width, 0), np.float32)
+    width = np.asarray(width, np.float32)
     mask = mask & (width > 0)
     coat = Coat.of(grid, solid.paint, shift + 101)
     _decorate(coat, (), solid.lines, mask, shift)
     wall, _ = _wall(grid, mask, width, coat)
     wall[:, SHADE] = 0.6 + 0.4 * _step(wall[:, 1], 0.0, 0.05)
-    rim = mask & ~binary_erosion(mask)
-    # only edges to the front and the rear are open: the floor is on the ground, the top is covered
-    sides = rim & ~(np.roll(mask, 1, 1) & np.roll(mask, -1, 1))
-    return np.concatenate([_both(wall), _edge(grid, sides, width, coat)])
+    # only the rear and the tip may be open: the top is covered, the ground hides the floor
+    ends = np.zeros_like(mask)
+    rows = np.flatnonzero(mask.any(1))
+    ends[rows, np.argmax(mask[rows], 1)] = True
+    ends[rows, mask.shape[1] - 1 - np.argmax(mask[rows, ::-1], 1)] = True
+    ends &= (grid.x < 0.25) | (grid.x > 0.97)
+    return np.concatenate([_both(wall), _edge(grid, ends, width, coat)])
 
 
 def _heel_width(last: Last, solid: Solid, grid: Grid, mask: Mask) -> NDArray[np.float64]:
@@ -368,4 +413,5 @@ def _heel_width(last: Last, solid: Solid, grid: Grid, mask: Mask) -> NDArray[np.
     tip = solid.tip or 0.0
     share = np.clip(grid.y / max(last.heel + last.platform, 1e-3), 0, 1)
     height = tip + (0.96 * last.heel_width - tip) * share ** (1.0 if tip > 0.04 else 2.4)
-    return np.asarray(height * np.maximum(1 - section**solid.power, 0) ** (1 / solid.power))
+    rounded = height * np.maximum(1 - section**solid.power, 0) ** (1 / solid.power)
+    return np.asarray(np.minimum(rounded, 0.98 * last.footprint(grid.x[0])[None]))

@@ -1,6 +1,7 @@
 """How a model is photographed: one catalogue picture, then whatever customers would take."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,13 +19,26 @@ _GROUNDS: dict[str, tuple[Colour, ...]] = {
     "room": ((0.66, 0.62, 0.58), (0.50, 0.54, 0.58), (0.72, 0.66, 0.56), (0.40, 0.42, 0.40)),
 }
 
+_SHARES = (0.3, 0.14, 0.14, 0.14, 0.14, 0.14)
+"""How often each of ``KINDS`` occurs."""
+
 
 def catalogue_pose(random: np.random.Generator) -> Pose:
-    """The shop's pose: toe to the right, a little turned towards the viewer, from slightly above."""
+    """The shop's pose: toe to the right, a little turned to the viewer, from slightly above."""
     return Pose(
         azimuth=random.uniform(0.28, 0.5),
         elevation=random.uniform(0.2, 0.34),
         fill=random.uniform(0.86, 0.93),
+    )
+
+
+def remembered(pose: Pose, random: np.random.Generator) -> Pose:
+    """A pose as it is drawn: nearly the one of the picture that was shown."""
+    return replace(
+        pose,
+        azimuth=pose.azimuth + random.normal(0, 0.06),
+        elevation=pose.elevation + random.normal(0, 0.04),
+        fill=random.uniform(0.78, 0.94),
     )
 
 
@@ -43,7 +57,7 @@ def views(count: int, random: np.random.Generator) -> Iterator[View]:
 
 
 def _snapshot(random: np.random.Generator) -> View:
-    kind = KINDS[int(random.integers(len(KINDS)))]
+    kind = KINDS[int(random.choice(len(KINDS), p=_SHARES))]
     colours = _GROUNDS[kind]
     colour = np.asarray(colours[int(random.integers(len(colours)))])
     red, green, blue = np.clip(colour * random.uniform(0.85, 1.12), 0, 1).tolist()
@@ -53,10 +67,10 @@ def _snapshot(random: np.random.Generator) -> View:
     return View(
         pose=Pose(
             azimuth=turned,
-            elevation=random.uniform(0.10, 0.70),
-            roll=random.normal(0, 0.06),
+            elevation=random.uniform(0.10, 0.60),
+            roll=random.normal(0, 0.05),
             mirrored=bool(random.uniform() < 0.5),
-            fill=random.uniform(0.62, 1.0),
+            fill=random.uniform(0.68, 0.98),
             shift=(random.normal(0, 0.03), random.normal(0, 0.03)),
         ),
         light=Light(
@@ -68,8 +82,8 @@ def _snapshot(random: np.random.Generator) -> View:
         ),
         background=Background(kind, (red, green, blue), random.choice([-0.4, -0.4, 0.15, 0.3])),
         shadow=random.uniform(0.5, 0.85),
-        exposure=random.uniform(0.75, 1.2),
-        noise=random.uniform(1.5, 7.0),
+        exposure=random.uniform(0.82, 1.15),
+        noise=random.uniform(1.0, 5.0),
         blur=max(0.0, random.normal(0.15, 0.35)),
         quality=int(random.integers(45, 92)),
         seed=int(random.integers(1 << 31)),

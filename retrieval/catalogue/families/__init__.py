@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+from ..design import Designer
+from ..shapes import Shoe
 from .boots import ankle_boot, tall_boot
-from .closed import ballerina, loafer, pump, stiletto
-from .design import Designer
-from .laced import high_top, oxford, sneaker
-from .open_shoes import clog, sandal, wedge
-from .shapes import Shoe
+from .clogs import clog
+from .court import ballerina, pump, stiletto
+from .loafers import loafer
+from .oxfords import oxford
+from .sandals import sandal, wedge
+from .sport import high_top, sneaker
 
 FAMILIES: dict[str, Callable[[Designer], Shoe]] = {
     "sneaker": sneaker,
