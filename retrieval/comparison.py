@@ -80,6 +80,14 @@ class Comparison:
         """Paths of the queries that only A answers."""
         return [self.first.query.paths[row].as_posix() for row in self.lost_rows]
 
+    @property
+    def verdict(self) -> str:
+        """What the test says, in a sentence."""
+        if self.p_value >= 0.05:
+            return "these queries do not show that either is better."
+        better = "B" if len(self.won_rows) > len(self.lost_rows) else "A"
+        return f"{better} is better on queries like these; other classes may differ."
+
     def __str__(self) -> str:
         count = self.both + self.neither + len(self.won_rows) + len(self.lost_rows)
         name = recall_name(self.first.relevance, self.k)
@@ -90,16 +98,10 @@ class Comparison:
                 f"B: {self.second.encoder.get('name', 'run B')}",
                 f"{name}: both {self.both}, only A {len(self.lost_rows)}, "
                 f"only B {len(self.won_rows)}, neither {self.neither}",
-                f"exact McNemar p = {self.p_value:.2g}: {self._verdict()}",
+                f"exact McNemar p = {self.p_value:.2g}: {self.verdict}",
                 *map(str, self.differences),
             ]
         )
-
-    def _verdict(self) -> str:
-        if self.p_value >= 0.05:
-            return "these queries do not show that either is better."
-        better = "B" if len(self.won_rows) > len(self.lost_rows) else "A"
-        return f"{better} is better on queries like these; classes may still differ."
 
 
 def compare(

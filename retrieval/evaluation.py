@@ -274,8 +274,9 @@ def _encoder_name(settings: Mapping[str, Any]) -> str:
     """
     pooling = dict(settings["pooling"])
     words = [settings["backbone"], pooling.pop("name")]
-    if pooling:
-        words[-1] += "(" + ", ".join(f"{name}={value}" for name, value in pooling.items()) + ")"
+    chosen = ", ".join(f"{name}={value}" for name, value in pooling.items() if value is not False)
+    if chosen:
+        words[-1] += f"({chosen})"
     words += [str(settings["transform"]["size"]), settings["transform"]["fit"]]
     words += ["flip"] if settings["flip"] else []
     if settings["projection"]:

@@ -1,0 +1,30 @@
+"""Small copies of pictures that can stand inside an HTML page."""
+
+import base64
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from .images import ImageError, decode
+
+SIDE = 176
+"""Longer side in pixels: sharp at half that size on any screen."""
+
+QUALITY = 78
+
+
+def thumbnail(path: Path) -> str | None:
+    """A picture as a data URI, or None where it cannot be read.
+
+    It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no
+    place, no camera, no owner.
+    """
+    try:
+        image = decode(path, draft_size=SIDE)
+    except ImageError:
+        return None
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    memory = io.BytesIO()
+    image.save(memory, "JPEG", quality=QUALITY, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode("ascii")
