@@ -342,6 +342,19 @@ def test_nothing_is_loaded_when_anything_is_wrong() -> None:
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
 
 
+def test_an_unknown_tensor_beside_kept_ones_is_no_classifier() -> None:
+    """Where a layer is kept in part, such as a head's normalisation, its names must be known."""
+    network = nn.ModuleDict(
+        {"head": nn.ModuleDict({"norm": nn.LayerNorm(2), "fc": nn.Linear(2, 2)})}
+    )
+    kept = nn.Sequential(network["head"].get_submodule("norm"))
+    tensors = {name: t.clone() for name, t in network.state_dict().items()}
+    whole = network.state_dict(keep_vars=True)
+    assert load_kept(whole, kept, tensors, Path("w")) == ("head.fc.bias", "head.fc.weight")
+    with pytest.raises(BadInputError, match=r"has the unknown 'head\.more'"):
+        load_kept(whole, kept, tensors | {"head.more": torch.zeros(1)}, Path("w"))
+
+
 # ---- names and downloads ------------------------------------------------------------------------
 
 
