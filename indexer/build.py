@@ -35,7 +35,7 @@ __all__ = ["BuildResult", "Entry", "build_collection", "entries_of"]
 
 
 Encode = Callable[[Sequence[Path]], "Iterator[Encoded]"]
-"""Files to batches of vectors, in order."""
+"""Paths relative to the folder of the pictures to batches of vectors, in order."""
 
 
 @dataclass
@@ -105,8 +105,8 @@ def build_collection(
         work = _Work(collection, root, replace, on_progress or (lambda count: None), interruption)
         pending = work.survey(entries)
         if pending and not interruption.wished:
-            encode = encode or _encoding(encoder, batch_size, runtime)
-            work.take(pending, encode([root / one.entry.path for one in pending]))
+            encode = encode or _encoding(encoder, root, batch_size, runtime)
+            work.take(pending, encode([Path(one.entry.path) for one in pending]))
         work.result.interrupted = interruption.wished
     return work.result
 
@@ -179,7 +179,7 @@ class _Work:
         wanted = row_of(entry.item(self._kept_path(entry)))
         path, there = self._photos.locate(entry.path, f"path of {entry.id!r}")
         if not there:
-            raise BadInputError(f"{path} must be a file; got nothing that can be opened there.")
+            raise BadInputError(f"{entry.path} must be a file; got nothing that can be opened.")
         before = _identity(path)
         stored = self._collection.stored(entry.id)
         if stored is None:
@@ -226,15 +226,16 @@ class _Work:
 
     def _content(self, one: _Pending, vector: Vectors) -> bytes:
         """SHA-256 of the file that was encoded."""
-        path = self._photos.folder / one.entry.path
+        name = one.entry.path
+        path = self._photos.folder / name
         norm = float(np.linalg.norm(vector.astype(np.float64)))
         if not abs(norm - 1) <= UNIT_TOLERANCE:
             raise BadInputError(
-                f"{path} must have a vector of norm 1; got {norm:.4g}. It has no usable features."
+                f"{name} must have a vector of norm 1; got {norm:.4g}. It has no usable features."
             )
         content = bytes.fromhex(sha256_of_file(path))
         if _identity(path) != one.before:
-            raise BadInputError(f"{path} must stay as it is; got a change meanwhile. Run it again.")
+            raise BadInputError(f"{name} must stay as it is; got a change meanwhile. Run it again.")
         return content
 
     def _write(
@@ -271,7 +272,9 @@ def _storable(text: str) -> str:
     return text
 
 
-def _encoding(encoder: Encoder, batch_size: int, runtime: str) -> Encode:
+def _encoding(encoder: Encoder, root: Path, batch_size: int, runtime: str) -> Encode:
     from retrieval.encoding import encode_batches  # torch: seconds that a search must not pay
 
-    return lambda paths: encode_batches(encoder, paths, batch_size=batch_size, runtime=runtime)
+    return lambda paths: encode_batches(
+        encoder, paths, root=root, batch_size=batch_size, runtime=runtime
+    )

@@ -36,6 +36,7 @@ class Encoder:
     """Encodes by the bytes of a file, and remembers which it was asked for."""
 
     name: str = FINGERPRINT
+    root: Path = Path()
     batch_size: int = 4
     seconds: float = 0.0
     asked: list[str] = field(default_factory=list)
@@ -55,7 +56,8 @@ class Encoder:
         kept, rejected, vectors = [], [], []
         for place, path in enumerate(paths, start):
             self.asked.append(path.name)
-            data = path.read_bytes() if path.exists() else b"bad"
+            file = self.root / path
+            data = file.read_bytes() if file.exists() else b"bad"
             if data.startswith(b"bad"):
                 rejected.append(Rejection(str(path), f"{path} must be an image; got bad bytes."))
                 continue
@@ -74,6 +76,7 @@ def build(
     **options: Any,
 ) -> BuildResult:
     encoder = encoder or Encoder()
+    encoder.root = root
     return build_collection(
         collection, entries, root, cast(Any, encoder), encode=cast(Any, encoder), **options
     )
