@@ -50,7 +50,7 @@ def make_collection(
         partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
         with ExitStack() as undo:
             undo.callback(shutil.rmtree, partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+            _make_folder(partial)
             undo.callback(WriteLock(partial / LOCK).release)
             copied = {} if encoder is None else _copy_encoder(encoder, partial / ENCODER)
             _write_parts(partial, _manifest(dim, fingerprint, engine, copied))
@@ -87,6 +87,14 @@ def _check_free(folder: Path) -> None:
             f"{folder} must be a new or empty folder; got one that is in use. "
             "Give another place, or remove it first."
         )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those it is to lie in; their names survive a power loss."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True)
+    for one in reversed(new):
+        sync_folder(one.parent)
 
 
 def _clear_leftovers(folder: Path) -> None:

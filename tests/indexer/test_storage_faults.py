@@ -18,6 +18,7 @@ from retrieval.errors import StorageError
 from tests.indexer.conftest import Make
 from tests.indexer.crash import workload
 from tests.indexer.crash.forks import Forks
+from tests.indexer.crash.power import can_trace
 from tests.indexer.gallery import FINGERPRINT, items_of, vectors_of
 
 STEPS = 6
@@ -133,8 +134,8 @@ def test_a_disk_of_every_size(forks: Forks, small_disk: Any, tmp_path: Path):
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC"])
 def test_each_system_call_that_fails_in_turn(tmp_path: Path, call: str, error: str):
     """SQLite's own writes included: strace makes the n-th call of a kind fail."""
-    if shutil.which("strace") is None:
-        pytest.skip("needs strace")
+    if not can_trace():
+        pytest.skip("needs strace and the right to trace")
     root = Path(__file__).resolve().parents[2]
     failed = 0
     for number in range(1, 400):

@@ -128,13 +128,17 @@ def change(
     kill_at_line: int | None = None,
     count_lines: str | None = None,
     without_transactions: bool = False,
+    without_sync: bool = False,
 ) -> None:
     """Do the workload's steps from ``start`` on.
 
     Each step that is done is noted in the file ``acknowledged``. ``kill_at_line`` ends the process
     by SIGKILL before that line of the storage code is run; ``count_lines`` is a file for their
-    number. ``without_transactions`` is sabotage: each statement is durable by itself.
+    number. ``without_transactions`` and ``without_sync`` are
+    sabotage: each statement is durable by itself; our own files are not synchronised.
     """
+    if without_sync:
+        os.fsync = lambda fd: None
     if without_transactions:
         Store._transaction = lambda *kind: nullcontext()  # type: ignore[assignment,method-assign]
     counter = _LineCounter(kill_at_line)
