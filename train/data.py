@@ -27,6 +27,7 @@ class TrainingData:
         pictures: N of them.
         targets: (N,) int64, 0..C-1 in the order of the benchmark's targets.
         num_classes: C.
+        superclasses: The superclass of each class, where the benchmark has them.
         validation: Pictures of held-out classes; None when nothing is held out.
         sha256: Of file names and targets: the same data make the same run.
         notes: Sentences about pictures that were left out.
@@ -35,6 +36,7 @@ class TrainingData:
     pictures: Pictures
     targets: NDArray[np.int64]
     num_classes: int
+    superclasses: list[int] | None
     validation: Validation | None
     sha256: str
     notes: tuple[str, ...]
@@ -72,7 +74,11 @@ def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> Trai
     learned, held_out = split_classes(split.targets, config.validation_share, config.seed)
     paths = [split.paths[i] for i in learned]
     pictures = Pictures(paths, encoder.transform, config.run.cache_mib, config.run.threads)
-    classes, targets = np.unique(split.targets[learned][pictures.kept], return_inverse=True)
+    shown = learned[pictures.kept]
+    classes, first, targets = np.unique(
+        split.targets[shown], return_index=True, return_inverse=True
+    )
+    above = split.groups.get("superclass")
     validation = None
     if len(held_out):
         validation = Validation(
@@ -82,6 +88,7 @@ def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> Trai
         pictures,
         targets.astype(np.int64),
         len(classes),
+        None if above is None else [int(group) for group in above[shown][first]],
         validation,
         _sha256(benchmark),
         tuple(f"left out: {sentence}" for sentence in pictures.rejected),

@@ -18,6 +18,7 @@ from retrieval.errors import BadInputError
 from . import losses
 from .config import TrainConfig
 from .data import TrainingData, prepare
+from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
 from .optimization import keep_norms, learning_rate_share, make_optimizer, set_learning_rates
@@ -100,6 +101,7 @@ class Run:
             config.seed,
             config.run.threads,
         )
+        self.events = EventFiles(folder.path / "events") if config.run.tensorboard else None
         self.targets = torch.from_numpy(self.data.targets).to(self.device)
         self.epoch, self.step, self.loss_sum = 0, 0, 0.0
         self.reports: list[EpochReport] = []
@@ -256,6 +258,8 @@ class Run:
             )
         )
         self.folder.write_metrics([report.settings() for report in self.reports])
+        if self.events is not None:
+            self.events.write(self.reports[-1])
         self.listeners.on_epoch(self.reports[-1])
 
     def _result(self, *, finished: bool) -> TrainResult:
@@ -302,7 +306,9 @@ def _encoder(config: TrainConfig) -> Encoder:
 
 
 def _loss(config: TrainConfig, data: TrainingData, dim: int) -> nn.Module:
-    loss: nn.Module = plugins.build(losses, config.loss, num_classes=data.num_classes, dim=dim)
+    loss: nn.Module = plugins.build(
+        losses, config.loss, num_classes=data.num_classes, dim=dim, superclasses=data.superclasses
+    )
     return loss
 
 

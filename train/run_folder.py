@@ -4,6 +4,7 @@ RUN/config.json      the resolved recipe, and with what it ran
 RUN/metrics.jsonl    one line for each epoch
 RUN/best/            the encoder of the best epoch: what evaluate, index and search take
 RUN/last/            states to resume from
+RUN/events/          TensorBoard files, if wanted
 RUN/result.json      written when the run is over
 """
 

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from retrieval.errors import BadInputError, DamagedDataError
 from train.config import TrainConfig, from_settings, override
 from train.guards import TrainingError
 from train.losses.multi_similarity import MultiSimilarity
+from train.losses.triplet_softmax import TripletSoftmax
 from train.reports import EpochReport, TrainResult
 from train.state import State, read_state, state_files
 from train.trainer import resume
@@ -411,3 +414,63 @@ def test_the_average_is_what_is_kept(figures: Benchmark, tmp_path: Path) -> None
         assert torch.equal(tensor, ended[f"average/module.{name}"])
     name = "backbone.stem.0.weight"
     assert not torch.equal(kept[name], ended[f"encoder/{name}"])
+
+
+def test_the_loss_learns_of_superclasses(
+    figures: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = figures.train.targets // 3
+    split = replace(figures.train, groups={"superclass": above})
+    given: list[list[int]] = []
+    init = TripletSoftmax.__init__
+
+    def spy(self: TripletSoftmax, num_classes: int, dim: int, superclasses: list[int]) -> None:
+        given.append(superclasses)
+        init(self, num_classes, dim, superclasses)
+
+    monkeypatch.setattr(TripletSoftmax, "__init__", spy)
+    config = recipe("loss.name=triplet_softmax", "schedule.epochs=1", "validation_share=0")
+    benchmark = replace(figures, train=split)
+    assert train_encoder(config, tmp_path / "run", benchmark=benchmark).finished
+    assert given == [[0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]]
+
+
+def test_event_files_hold_the_metrics(
+    figures: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[str, float, int]] = []
+
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            assert folder == str(tmp_path / "run" / "events")
+
+        def add_scalar(self, name: str, value: float, epoch: int) -> None:
+            written.append((name, value, epoch))
+
+        def flush(self) -> None:
+            pass
+
+    module = ModuleType("torch.utils.tensorboard")
+    monkeypatch.setattr(module, "SummaryWriter", Writer, raising=False)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    config = recipe("run.tensorboard=true", "schedule.epochs=1")
+    result = train_encoder(config, tmp_path / "run", benchmark=figures)
+    assert ("loss", result.best.loss, 1) in written
+    assert ("recall_at_1", result.untrained.recall_at_1, 0) in written
+
+
+def test_event_files_need_their_package(
+    figures: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(BadInputError, match=r"needs the package tensorboard; .*pip install"):
+        train_encoder(recipe("run.tensorboard=true"), tmp_path / "run", benchmark=figures)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_the_same(
+    figures: Benchmark, finished: TrainResult, tmp_path: Path
+) -> None:
+    compiled = train_encoder(recipe("run.compile=true"), tmp_path / "run", benchmark=figures)
+    assert compiled.best.loss == pytest.approx(finished.best.loss, rel=1e-2)
