@@ -73,9 +73,7 @@ class Folder:
 def can_trace() -> bool:
     """Whether system calls can be logged here."""
     try:
-        return (
-            subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], check=False).returncode == 0
-        )
+        tried = subprocess.run(["strace", "-qq", "-o", os.devnull, "true"], check=False)
     except FileNotFoundError:
         return False
     return tried.returncode == 0
