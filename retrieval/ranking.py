@@ -1,6 +1,7 @@
 """Exact search: the reference that every index is measured against."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,8 @@ def score_blocks(
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Scores of all queries against all of the gallery, some queries at a time.
 
+    The next block is computed while the caller works on this one.
+
     Args:
         queries: (Q, D) float32.
         gallery: (G, D) float32.
@@ -100,14 +103,22 @@ def score_blocks(
 
     Yields:
         The first query's number, and (B, G) float32 scores. The array may be written to, and is
-        used again for the next block.
+        used again for the block after the next.
     """
     fitting = max(1, BLOCK_BYTES // (4 * max(1, len(gallery))))
     size = min(fitting, most_rows or fitting, max(1, len(queries)))
-    memory = np.empty((size, len(gallery)), np.float32)
-    for start in range(0, len(queries), size):
+    memory = np.empty((2, size, len(gallery)), np.float32)
+
+    def scored(start: int) -> NDArray[np.float32]:
         rows = queries[start : start + size]
-        yield start, np.matmul(rows, gallery.T, out=memory[: len(rows)])
+        return np.matmul(rows, gallery.T, out=memory[start // size % 2, : len(rows)])
+
+    with ThreadPoolExecutor(1) as executor:
+        ahead = executor.submit(scored, 0)
+        for start in range(0, len(queries), size):
+            block = ahead.result()
+            ahead = executor.submit(scored, start + size)  # an empty product at the end
+            yield start, block
 
 
 def best_of_block(
