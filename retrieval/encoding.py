@@ -12,7 +12,7 @@ import math
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -27,6 +27,7 @@ from .checks import UNIT_TOLERANCE
 from .encoder import Encoder
 from .errors import BadInputError
 from .images import ImageError, decode
+from .lanes import open_lanes
 
 SAMPLE = 16
 """Pictures on which "auto" compares runtimes, evenly spread over all."""
@@ -198,22 +199,17 @@ class _Job:
 
     def _in_lanes(self, work: Callable[[int], Result]) -> Iterator[Result]:
         """What ``work`` makes of the start of each batch, in order, a few batches ahead."""
-        cores = torch.get_num_threads()
-        executor = ThreadPoolExecutor(
-            self._lanes, "encoding", initializer=torch.set_num_threads, initargs=(self._threads,)
-        )
         waiting: deque[Future[Result]] = deque()
-        try:
-            for start in range(0, len(self._paths), self._batch):
-                waiting.append(executor.submit(work, start))
-                if len(waiting) > AHEAD * self._lanes:
+        with open_lanes(self._lanes, self._threads) as lanes:
+            try:
+                for start in range(0, len(self._paths), self._batch):
+                    waiting.append(lanes.submit(work, start))
+                    if len(waiting) > AHEAD * self._lanes:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            self._stopped.set()
-            executor.shutdown(cancel_futures=True)
-            torch.set_num_threads(cores)  # a lane's choice is the default of every new thread
+            finally:
+                self._stopped.set()
 
     def _prepare(self) -> None:
         """Put the encoder where it will run and give it a runtime."""
@@ -234,7 +230,9 @@ class _Job:
 
     def _sample(self) -> list[Tensor]:
         spread = np.linspace(0, len(self._paths) - 1, SAMPLE).astype(int)
-        decoded = [self._pixels(self._paths[position]) for position in sorted(set(spread.tolist()))]
+        paths = [self._paths[position] for position in sorted(set(spread.tolist()))]
+        with open_lanes(self._lanes, self._threads) as lanes:
+            decoded = list(lanes.map(self._pixels, paths))
         return [torch.from_numpy(one)[None] for one in decoded if not isinstance(one, Rejection)]
 
     def _decoded(self, start: int) -> _Pictures:

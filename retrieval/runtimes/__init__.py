@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .. import plugins
 from ..encoder import Encoder
 from ..errors import BadInputError, FgirError
+from ..lanes import open_lanes
 from ._runtime import Job, Runtime
 
 __all__ = ["Job", "Runtime", "available_runtimes", "check_runtime", "fastest", "with_runtime"]
@@ -129,9 +130,9 @@ def fastest(
     """
     reference = with_runtime(encoder, EAGER, lanes=lanes, threads=threads)
     device = _device(encoder)  # a runtime may hold no parameters of its own
-    want = _vectors(reference, sample, device)
+    want = _vectors(reference, sample, device, lanes, threads)
     rounding_hurts = False
-    for name in worth_trying(encoder, images, lanes):
+    for name in worth_trying(encoder, images, lanes) if sample else []:
         if _part(name).reduced and rounding_hurts:
             continue
         try:
@@ -139,7 +140,8 @@ def fastest(
         except UnsuitableRuntimeError as failure:
             _LOG.info("%s", failure)
             continue
-        cosine = float((want * _vectors(candidate, sample, device)).sum(dim=1).min())
+        got = _vectors(candidate, sample, device, lanes, threads)
+        cosine = float((want * got).sum(dim=1).min())
         _LOG.info("%s: least cosine to eager %.6f of %d pictures", name, cosine, len(sample))
         if cosine > MIN_COSINE:
             return name, candidate
@@ -151,7 +153,7 @@ def worth_trying(encoder: Encoder, images: int, lanes: int) -> list[str]:
     """Runtimes that work here and pay for their start-up with so many images, fastest first."""
     device = _device(encoder)
     size = encoder.transform.size
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    with FlopCounterMode(display=False) as counter, torch.inference_mode(), _using(1):
         encoder.backbone(torch.zeros(1, 3, size, size, device=device))
     work = images * counter.get_total_flops() / 1e9 / lanes
     return [
@@ -185,11 +187,18 @@ def _device(encoder: Encoder) -> torch.device:
     return next(encoder.backbone.parameters()).device
 
 
-def _vectors(encoder: Encoder, sample: Sequence[Tensor], device: torch.device) -> Tensor:
+def _vectors(
+    encoder: Encoder, sample: Sequence[Tensor], device: torch.device, lanes: int, threads: int
+) -> Tensor:
     """(N, D) on the CPU; picture by picture, because they may differ in size."""
-    with torch.inference_mode():
-        each = [encoder(encoder.transform.normalise(pixels.to(device))).cpu() for pixels in sample]
-    return torch.cat(each)
+
+    def vector(pixels: Tensor) -> Tensor:
+        with torch.inference_mode():
+            vectors: Tensor = encoder(encoder.transform.normalise(pixels.to(device)))
+            return vectors.cpu()
+
+    with open_lanes(lanes, threads) as opened:
+        return torch.cat([torch.empty(0, encoder.dim), *opened.map(vector, sample)])
 
 
 def _check_maps(encoder: Encoder, runtime: Runtime) -> None:

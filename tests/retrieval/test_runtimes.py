@@ -172,6 +172,14 @@ def test_auto_takes_the_first_that_keeps_the_vectors(
     assert cosines.min() > 0.999
 
 
+def test_auto_may_take_any_runtime(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "FASTEST_FIRST", (name,))
+    monkeypatch.setattr(part(name), "pays_from", 0.0)
+    sample = list(torch.split(pictures(3), 1))
+    assert fastest(small_encoder(), sample, 1000, lanes=2)[0] == name
+    assert fastest(small_encoder(), [], 1000)[0] == "eager"
+
+
 def test_auto_passes_over_a_runtime_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("no such layer")
