@@ -17,6 +17,7 @@ BLOCK_BYTES = 64 * 2**20
 """How much the scores of one block of queries may take."""
 
 _CROWD = 4096  # candidates of one query above which one matrix product beats gathering them
+_CROWD_ROWS = 32  # queries of that kind at once: each takes some forty bytes for every candidate
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,10 @@ def best_of_block(
     rows, columns = np.divmod(flat, block.shape[1])
     crowded = np.bincount(rows, minlength=len(block)) > max(_CROWD, 8 * k)
     if crowded.any():
-        some = np.flatnonzero(crowded)
-        indices[some], scores[some] = _best_of_crowd(block[some], queries[some], gallery, k)
+        chosen = np.flatnonzero(crowded)
+        for start in range(0, len(chosen), _CROWD_ROWS):
+            some = chosen[start : start + _CROWD_ROWS]
+            indices[some], scores[some] = _best_of_crowd(block[some], queries[some], gallery, k)
         rows, columns = rows[~crowded[rows]], columns[~crowded[rows]]
     exact = np.round(_products(queries, gallery, rows, columns) / TIE) * TIE
     order = np.lexsort((columns, -exact, rows))
