@@ -26,7 +26,6 @@ ROWS = {
     "scda": ["--pooling", "scda"],
     "scda_plus": ["--pooling", "scda:plus=true"],
     "scda_plus_flip": ["--pooling", "scda:plus=true", "--flip"],
-    "average_native": ["--pooling", "average", "--fit", "native", "--size", "700"],
     "scda_native": ["--pooling", "scda", "--fit", "native", "--size", "700"],
     "average_pca_256": ["--pooling", "average", "--whiten", "pca:256"],
     "gem_pca_256": ["--pooling", "gem", "--whiten", "pca:256"],
@@ -47,7 +46,8 @@ def main() -> None:
             run = chosen.runs / name / row
             trained = [] if row == "untrained" else ["--weights", str(weights)]
             words = ["evaluate", "table", str(chosen.data / name), *options]
-            words += ["--backbone", "mobilenet_v2", *trained, *settings, "--out", str(run)]
+            words += ["--backbone", "mobilenet_v2", *trained, *settings]
+            words += ["--out", str(run)] + ([] if row == "untrained" else ["--no-leaks"])
             commands.append(shlex.join(["fgir", *words]).replace(str(chosen.data), "DATA"))
             if not (run / "report.json").exists():
                 print(commands[-1], flush=True)

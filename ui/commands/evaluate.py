@@ -1,5 +1,6 @@
 """``fgir evaluate``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +68,9 @@ def evaluate(
             notes=notes,
             on_progress=advance,
         )
+    if untrained and encoder is None:
+        name = f"{report.encoder['name']} untrained"
+        report = replace(report, encoder={**report.encoder, "name": name})
     typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else str(report))
     for note in report.notes:
         typer.echo(note, err=True)
