@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +78,9 @@ class Encoder(nn.Module):
         """
         if self.training:
             raise BadInputError("encoder must be in eval mode; got train mode. Call .eval().")
-        device = next(self.parameters()).device
-        rows: NDArray[np.float32] = self(images.to(device)).float().cpu().numpy()
+        tensors = chain(self.parameters(), self.buffers())
+        device = next((tensor.device for tensor in tensors), images.device)
+        rows: NDArray[np.float32] = self(images.to(device)).cpu().numpy()
         return rows
 
     def mask(self, images: Tensor) -> Tensor:
@@ -177,7 +179,6 @@ class Encoder(nn.Module):
         return last.float(), early.float()
 
     def _chain_of_sizes(self) -> int:
-        self.backbone.check_size(self.transform.size)
         if self.backbone.fixed_size and self.transform.fit == "native":
             raise BadInputError(
                 f"fit must make squares for {self.backbone.name}; got native. Use squash or crop."
@@ -243,5 +244,7 @@ def build_encoder(
         projection = None
         if dim is not None:
             projection = nn.Linear(part.out_dim(network.channels) * (2 if flip else 1), dim)
+    if size is not None:
+        network.check_size(size)
     transform = Transform(size or network.size, fit, mean=network.mean, std=network.std)
     return Encoder(network, part, transform, projection=projection, flip=flip).eval()

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,6 +262,17 @@ def test_what_build_encoder_chooses_by_itself() -> None:
 def test_an_unknown_pooling_is_named() -> None:
     with pytest.raises(ValueError, match=r"no poolings called 'gme'.*Did you mean 'gem'"):
         build_encoder("small", "gme")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("pooling", ["average", "gem", {"name": "scda", "plus": True}])
+def test_a_graphics_card_gives_the_same_vectors(pooling: Any) -> None:
+    made = build_encoder("small", pooling, size=64, flip=True, dim=8)
+    vectors, fingerprint = made.vectors(images(4, 64)), made.fingerprint()
+    made = made.cuda()
+    np.testing.assert_allclose(made.vectors(images(4, 64)), vectors, atol=1e-3)
+    assert made.fingerprint() == fingerprint
 
 
 def test_unusable_rows_of_nothing() -> None:
