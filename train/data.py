@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import retrieval.benchmarks
-from retrieval import plugins
+from retrieval import benchmarks
 from retrieval.data import Benchmark
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
@@ -49,15 +48,13 @@ def read_benchmark(config: TrainConfig) -> Benchmark:
         BadInputError: Unknown name, no root, or data that are not what the benchmark says.
     """
     options = dict(config.benchmark)
-    module = plugins.module(retrieval.benchmarks, options.pop("name"))
-    root = options.pop("root", None)
+    name, root = options.pop("name"), options.pop("root", None)
     if not isinstance(root, str):
         raise BadInputError(
             "benchmark.root must be the folder of the data; got none. "
             "Give it with --set benchmark.root=FOLDER."
         )
-    benchmark: Benchmark = module.read(Path(root), **options)
-    return benchmark
+    return benchmarks.read(name, Path(root), options)
 
 
 def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> TrainingData:

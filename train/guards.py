@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from retrieval.errors import FgirError
@@ -54,6 +55,23 @@ def not_finite(what: str, epoch: int, step: int, files: list[Path]) -> TrainingE
         "Nothing of this step was written. Lower the learning rates, use precision fp32, or look "
         f"at the batch: {named}{more}."
     )
+
+
+def no_memory(error: BaseException, pieces: int) -> TrainingError:
+    """The error for a batch that does not fit."""
+    first_line = str(error).strip().partition("\n")[0]
+    return TrainingError(
+        f"a batch must fit in memory; got {type(error).__name__}: {first_line} "
+        f"Set run.pieces above {pieces} for the same loss in less memory, or lower sampler.classes "
+        "or encoder.size."
+    )
+
+
+def is_no_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, in the ways torch and numpy say it."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def collapsed(spread: float, epoch: int) -> TrainingError:

@@ -158,8 +158,16 @@ class Run:
         facts = state.facts
         self.epoch, self.step, self.loss_sum = facts["epoch"], facts["step"], facts["loss_sum"]
         self.reports = [EpochReport(**report) for report in facts["reports"]]
+        self._note_changes(facts["config"])
         self.notes = [*facts["notes"], *(n for n in self.notes if n not in facts["notes"])]
         self.folder.write_metrics([report.settings() for report in self.reports])
+
+    def _note_changes(self, before: dict[str, Any]) -> None:
+        for table, now in self.config.settings().items():
+            if table != "benchmark" and before.get(table) != now:
+                self.notes.append(
+                    f"no longer bit-identical: {table} was {before.get(table)}, now it is {now}"
+                )
 
     def _write_state(self) -> None:
         tensors = {
@@ -174,6 +182,7 @@ class Run:
             "epoch": self.epoch,
             "step": self.step,
             "loss_sum": self.loss_sum,
+            "config": self.config.settings(),
             "reports": [asdict(report) for report in self.reports],
             "notes": self.notes,
         }

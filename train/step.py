@@ -10,7 +10,15 @@ from torch.optim.swa_utils import AveragedModel
 from retrieval.encoder import Encoder
 
 from .config import OptimizerConfig, RunConfig
-from .guards import TrainingError, first_bad_tensor, named_gradients, named_state, not_finite
+from .guards import (
+    TrainingError,
+    first_bad_tensor,
+    is_no_memory,
+    named_gradients,
+    named_state,
+    no_memory,
+    not_finite,
+)
 from .pictures import Batch, Pictures
 from .pieces import backward_in_pieces
 
@@ -54,14 +62,15 @@ class TrainStep:
             step: For the message, from 1.
 
         Raises:
-            TrainingError: Images, embeddings, loss, a gradient or a weight are not finite.
+            TrainingError: Images, embeddings, loss, a gradient or a weight are not finite, or the
+                batch does not fit in memory.
         """
         total = 0.0
         for batch in batches:
             images = self._images(batch)
             if (bad := first_bad_tensor([("images", images)])) is not None:
                 raise _stopped(bad, batches, pictures, epoch, step)
-            embeddings, loss = self._backward(images, targets[batch.positions], len(batches))
+            embeddings, loss = self._tried(images, targets[batch.positions], len(batches))
             total += float(loss)
             if not loss.isfinite():
                 raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
@@ -84,6 +93,14 @@ class TrainStep:
         device = next(self.encoder.parameters()).device
         pixels = torch.from_numpy(batch.pixels).to(device, non_blocking=True)
         return self.encoder.transform.normalise(pixels)
+
+    def _tried(self, images: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
+        try:
+            return self._backward(images, targets, batches)
+        except (MemoryError, RuntimeError) as error:
+            if is_no_memory(error):
+                raise no_memory(error, self._pieces) from error
+            raise
 
     def _backward(self, images: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
         def embed(part: Tensor) -> Tensor:

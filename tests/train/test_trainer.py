@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ import train.run
 from retrieval.checkpoints import load_encoder
 from retrieval.data import Benchmark, Split
 from retrieval.errors import BadInputError, DamagedDataError
-from train.config import TrainConfig, from_settings, override
+from train.config import TrainConfig, from_settings, override, read_recipe
 from train.guards import TrainingError
 from train.losses.multi_similarity import MultiSimilarity
 from train.losses.triplet_softmax import TripletSoftmax
@@ -474,3 +476,80 @@ def test_a_compiled_network_learns_the_same(
 ) -> None:
     compiled = train_encoder(recipe("run.compile=true"), tmp_path / "run", benchmark=figures)
     assert compiled.best.loss == pytest.approx(finished.best.loss, rel=1e-2)
+
+
+def test_a_changed_recipe_is_noted(
+    figures: Benchmark, finished: TrainResult, tmp_path: Path
+) -> None:
+    out = shutil.copytree(finished.folder, tmp_path / "run")
+    written = json.loads((out / "config.json").read_text())
+    written["config"]["sampler"]["classes"] = 3
+    (out / "config.json").write_text(json.dumps(written))
+    (note,) = resume(out, benchmark=figures).notes
+    assert note.startswith("no longer bit-identical: sampler was {'classes': 4, ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB."),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory"
+        ),
+    ],
+    ids=["numpy", "gpu", "cpu"],
+)
+def test_a_batch_that_does_not_fit_stops_with_advice(
+    figures: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def forward(*_: object) -> Tensor:
+        raise error
+
+    monkeypatch.setattr(MultiSimilarity, "forward", forward)
+    with pytest.raises(TrainingError, match=r"must fit in memory; got .*Set run\.pieces above 1"):
+        train_encoder(recipe("loss.name=multi_similarity"), tmp_path / "run", benchmark=figures)
+
+
+def test_other_errors_of_a_step_stay_what_they_are(
+    figures: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forward(*_: object) -> Tensor:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(MultiSimilarity, "forward", forward)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        train_encoder(recipe("loss.name=multi_similarity"), tmp_path / "run", benchmark=figures)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from train.config import read_recipe
+from train.trainer import train
+train(read_recipe(Path(sys.argv[1])), Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_goes_on(figures: Benchmark, tmp_path: Path) -> None:
+    (root,) = {path.parent.parent for path in figures.train.paths}
+    file = tmp_path / "recipe.toml"
+    file.write_text(
+        f'validation_share = 0.3\n[benchmark]\nname = "folder"\nroot = "{root}"\n'
+        'test_share = 0.1\n[loss]\nname = "proxy_anchor"\n[encoder]\nbackbone = "small"\n'
+        "size = 24\ndim = 16\n[sampler]\nclasses = 4\nimages = 3\nsteps = 20\n"
+        "[schedule]\nepochs = 3\n[run]\ncheckpoint_steps = 1\n"
+    )
+    config = read_recipe(file)
+    whole = train_encoder(config, tmp_path / "whole")
+    random = np.random.default_rng(0)
+    for number in range(5):
+        out = tmp_path / f"killed-{number}"
+        child = subprocess.Popen([sys.executable, "-c", KILLED, str(file), str(out)])
+        while not (out / "metrics.jsonl").exists():
+            time.sleep(0.01)
+        time.sleep(float(random.uniform(0, 0.8)) * whole.seconds)
+        child.kill()
+        child.wait()
+        assert same(whole, resume(out)), f"kill number {number}"
