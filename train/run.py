@@ -92,7 +92,12 @@ class Run:
         )
         chosen = config.sampler
         self.sampler = PKSampler(
-            self.data.targets, chosen.classes, chosen.images, chosen.steps, config.seed
+            self.data.targets,
+            chosen.classes,
+            chosen.images,
+            chosen.steps,
+            chosen.relatives,
+            config.seed,
         )
         self.batches = Batches(
             self.data.pictures,
