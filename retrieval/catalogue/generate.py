@@ -58,6 +58,12 @@ class Order:
         return "train" if (self.number % len(FAMILIES) + self.series) % 2 == 0 else "test"
 
     @property
+    def seeds(self) -> tuple[int, int]:
+        """Of what the series shares, and of what is the model's own."""
+        series = _seed(self.seed, 1, self.number % len(FAMILIES), self.series)
+        return series, _seed(self.seed, 2, self.number)
+
+    @property
     def model(self) -> str:
         """The model's name, which is its label."""
         return f"{self.family}-{self.number // len(FAMILIES):03d}"
@@ -130,8 +136,7 @@ def generate(
 
 def make_model(order: Order) -> Made:
     """Write the pictures of one model."""
-    series = _seed(order.seed, 1, order.number % len(FAMILIES), order.series)
-    model = _seed(order.seed, 2, order.number)
+    series, model = order.seeds
     design = Designer(series, model)
     shoe = FAMILIES[order.family](design)
     body = build(shoe, design.texture, steps=round(order.size * STEPS / 160))

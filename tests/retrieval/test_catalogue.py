@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def test_another_seed_is_another_catalogue(made, tmp_path):
     generate(tmp_path / "other", **{**SMALL, "models": 2, "seed": 4}, workers=1)
     name = "photos/sneaker/sneaker-000/0.jpg"
     assert (tmp_path / "other" / name).read_bytes() != (made / name).read_bytes()
+
+
+def test_seeds_differ_by_catalogue_series_and_model():
+    def seeds(seed: int, number: int) -> tuple[int, int]:
+        return Order(Path(), seed, number, 6, 1, 160).seeds
+
+    sibling, stranger = 12, 12 * 4  # next of the same family; first of its next series
+    assert seeds(0, 0)[0] == seeds(0, sibling)[0] != seeds(0, stranger)[0]
+    assert len({seeds(0, number)[1] for number in range(240)}) == 240
+    assert not {*seeds(0, 0)} & {*seeds(1, 0)}
 
 
 def test_a_model_does_not_depend_on_how_many_there_are(made, tmp_path):
@@ -259,6 +270,22 @@ def test_a_patient_drawer_begins_with_the_outline_and_draws_more():
         assert first > final
     again = draw(shoe, body, pose, DRAWERS["careful"], np.random.default_rng(1))
     assert all(np.array_equal(a, b) for a, b in zip(drawings["careful"], again, strict=True))
+
+
+def test_laces_and_details_are_drawn_last():
+    shoe = FAMILIES["high_top"](Designer(5, 6))
+    body = build(shoe, steps=150)
+    bare = replace(
+        shoe,
+        patches=tuple(patch for patch in shoe.patches if (patch.rank or 0) <= 3),
+        lines=tuple(line for line in shoe.lines if (line.rank or 0) <= 3),
+    )
+    early, whole = (
+        draw(one, body, Pose(azimuth=0.4), DRAWERS["careful"], np.random.default_rng(1))
+        for one in (bare, shoe)
+    )
+    assert 3 < len(early) < len(whole)
+    assert all(np.array_equal(a, b) for a, b in zip(early, whole, strict=False))
 
 
 def test_a_stroke_is_drawn_where_it_says():
