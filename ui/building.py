@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from indexer.build import build_collection, entries_of
+from indexer.build import Entry, build_collection
 from indexer.disk import DiskCollection
 from retrieval.checkpoints import load_encoder, save_encoder
 from retrieval.encoder import Encoder
@@ -46,15 +46,24 @@ def encoder_of(collection: DiskCollection) -> Encoder:
 
 def fill(
     collection: DiskCollection,
-    photos: Path,
+    source: tuple[list[Entry], Path],
     encoder: Encoder,
     *,
     replace: bool,
     runtime: str,
     batch_size: int,
 ) -> int:
-    """Add photos with a progress bar and say what became of them; the value is the exit code."""
-    entries, root = entries_of(photos)
+    """Add photos with a progress bar and say what became of them; the value is the exit code.
+
+    Args:
+        collection: Open for writing.
+        source: What :func:`indexer.build.entries_of` found.
+        encoder: Of the collection.
+        replace: Items that are there already are overwritten.
+        runtime: See :func:`retrieval.encoding.encode_files`.
+        batch_size: Pictures encoded and made durable at once.
+    """
+    entries, root = source
     with progress("Indexing", len(entries)) as advance:
         result = build_collection(
             collection,

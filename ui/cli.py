@@ -35,6 +35,8 @@ _CommandLineError = cast(
     next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"),
 )
 
+_DEBUG = "FGIR_DEBUG"
+
 app = typer.Typer(
     name="fgir",
     help="Fine-grained image retrieval: find the exact thing, not merely the same kind of thing.",
@@ -69,6 +71,11 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has left, as in `fgir search ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except Exception as error:  # nobody shall have to read a traceback
+        if _DEBUG in os.environ:
+            raise
+        _say(f"this is a bug: {type(error).__name__}: {error}. {_DEBUG}=1 shows where it is.")
+        code = 1
     sys.exit(code)
 
 

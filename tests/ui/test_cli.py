@@ -166,8 +166,8 @@ def test_damage_is_named(fgir: Fgir, photos: Path, copied: Path):
         (["search"], 2, "Missing argument"),
         (["serach"], 2, "serach"),
         (["index", ".", "--out", "x", "--batch-size", "none"], 2, "batch-size"),
-        (["index", ".", "--out", "x", "--pooling", "gme", "--untrained"], 3, "Did you mean 'gem'?"),
-        (["index", ".", "--out", "x", "--weights", "w.pth"], 3, "safetensors"),
+        (["encoder", "x", "--pooling", "gme", "--untrained"], 3, "Did you mean 'gem'?"),
+        (["encoder", "x", "--weights", "w.pth"], 3, "safetensors"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(
@@ -185,8 +185,10 @@ def test_evaluate_and_compare(fgir: Fgir, photos: Path, tmp_path: Path):
         assert done.returncode == 0, done.stderr
         assert "/16" in done.stdout
         assert (tmp_path / pooling / "report.html").stat().st_size > 10_000
-    done = fgir("compare", tmp_path / "average", tmp_path / "scda")
+    page = tmp_path / "compared.html"
+    done = fgir("compare", tmp_path / "average", tmp_path / "scda", "--page", page)
     assert done.returncode == 0, done.stderr
+    assert page.stat().st_size > 1000
     assert "McNemar" in done.stdout
 
 

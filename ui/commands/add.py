@@ -19,12 +19,14 @@ def add(
     batch_size: options.BatchSize = 32,
 ) -> None:
     """Add photos to a collection with the encoder that made it."""
+    from indexer.build import entries_of
     from indexer.disk import DiskCollection
     from ui.building import encoder_of, fill
 
+    source = entries_of(photos)
     with DiskCollection.open(collection, write=True) as opened:
         encoder = encoder_of(opened)
         code = fill(
-            opened, photos, encoder, replace=replace, runtime=runtime, batch_size=batch_size
+            opened, source, encoder, replace=replace, runtime=runtime, batch_size=batch_size
         )
     raise typer.Exit(code)

@@ -28,11 +28,13 @@ def index(
     batch_size: options.BatchSize = 32,
 ) -> None:
     """Make a collection from photos. Run it again after an interruption: it goes on."""
+    from indexer.build import entries_of
     from ui.building import create_or_resume, fill
 
+    source = entries_of(photos)  # before anything is made: there may be nothing to index
     chosen = options.chosen_encoder(encoder, backbone, weights, untrained, pooling, size, fit, flip)
     with create_or_resume(out, chosen, engine) as collection:
         code = fill(
-            collection, photos, chosen, replace=False, runtime=runtime, batch_size=batch_size
+            collection, source, chosen, replace=False, runtime=runtime, batch_size=batch_size
         )
     raise typer.Exit(code)
