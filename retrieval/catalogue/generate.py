@@ -104,7 +104,7 @@ def generate(
         size: Side of a photo in pixels.
         seed: Another seed is another catalogue.
         workers: Processes; all cores when left out, 1 works in this process.
-        on_progress: Called with the number of models made so far.
+        on_progress: Called with the number of models made since the last call.
 
     Raises:
         BadInputError: A count is out of range, or ``out`` holds something.
@@ -126,7 +126,7 @@ def generate(
         for one in _work(orders, workers):
             made.append(one)
             if on_progress:
-                on_progress(len(made))
+                on_progress(1)
         _write_tables(partial, orders, made)
         partial.chmod(0o755)
         partial.replace(out)

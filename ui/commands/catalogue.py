@@ -10,7 +10,7 @@ def catalogue(
     out: Annotated[Path, typer.Argument(help="Where the data set goes; must not exist.")],
     models: Annotated[int, typer.Option(min=4, help="Shoe models; half are for testing.")] = 240,
     photos: Annotated[int, typer.Option(min=2, help="Photos of each model.")] = 6,
-    sketches: Annotated[int, typer.Option(min=1, help="Sketches of each model.")] = 1,
+    sketches: Annotated[int, typer.Option(min=1, help="Sketches of each model.")] = 2,
     size: Annotated[int, typer.Option(min=64, help="Side of a photo in pixels.")] = 160,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
 ) -> None:
