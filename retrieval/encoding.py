@@ -11,8 +11,9 @@ import copy
 import math
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -34,8 +35,6 @@ SAMPLE = 16
 
 AHEAD = 2
 """Batches for each lane that are made before the caller takes the first."""
-
-_NO_FEATURES = "must show something; got no usable features. Look at the picture."
 
 Result = TypeVar("Result")
 
@@ -187,17 +186,20 @@ class _Job:
         if not self._paths:
             return
         self._prepare()
-        for encoded in self._on_card() if self._device.type != "cpu" else self._on_processor():
-            on_progress(len(encoded.kept) + len(encoded.rejected))
-            yield encoded
+        with closing(self._on_card() if self._device.type != "cpu" else self._in_cores()) as made:
+            for encoded in made:
+                on_progress(len(encoded.kept) + len(encoded.rejected))
+                yield encoded
 
-    def _on_processor(self) -> Iterator[Encoded]:
+    def _in_cores(self) -> Generator[Encoded]:
         return self._in_lanes(lambda start: self._encoded(self._decoded(start)))
 
-    def _on_card(self) -> Iterator[Encoded]:
-        return map(self._encoded, self._in_lanes(self._decoded))
+    def _on_card(self) -> Generator[Encoded]:
+        with closing(self._in_lanes(self._decoded)) as made:
+            for pictures in made:
+                yield self._encoded(pictures)
 
-    def _in_lanes(self, work: Callable[[int], Result]) -> Iterator[Result]:
+    def _in_lanes(self, work: Callable[[int], Result]) -> Generator[Result]:
         """What ``work`` makes of the start of each batch, in order, a few batches ahead."""
         waiting: deque[Future[Result]] = deque()
         with open_lanes(self._lanes, self._threads) as lanes:
@@ -250,25 +252,20 @@ class _Job:
             return Rejection(str(path), str(error))
 
     def _encoded(self, pictures: _Pictures) -> Encoded:
-        rows: dict[int, NDArray[np.float32]] = {}
-        rejected: dict[int, Rejection] = {}
-        decoded: dict[int, NDArray[np.uint8]] = {}
-        shapes: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        decoded, rejected = {}, {}
         for place, one in enumerate(pictures.pixels):
             if isinstance(one, Rejection):
                 rejected[place] = one
             else:
                 decoded[place] = one
-                shapes[one.shape].append(place)
-        for places in shapes.values():
-            for begin in range(0, len(places), self._chunk):
-                chunk = places[begin : begin + self._chunk]
-                pixels = np.stack([decoded[place] for place in chunk])
-                rows |= zip(chunk, self._vectors(pixels), strict=True)
-        for place in [place for place, row in rows.items() if not _is_unit(row)]:
-            path = str(self._paths[pictures.start + place])
-            rejected[place] = Rejection(path, f"{path} {_NO_FEATURES}")
-            del rows[place]
+        rows = {}
+        for places in _same_shapes(decoded, self._chunk):
+            vectors = self._vectors(np.stack([decoded[place] for place in places]))
+            for place, vector in zip(places, vectors, strict=True):
+                if _is_unit(vector):
+                    rows[place] = vector
+                else:
+                    rejected[place] = _without_features(self._paths[pictures.start + place])
         kept = sorted(rows)
         return Encoded(
             np.array([rows[place] for place in kept], np.float32).reshape(-1, self._encoder.dim),
@@ -293,8 +290,24 @@ class _Job:
         return np.concatenate([self._vectors(pixels[:half]), self._vectors(pixels[half:])])
 
 
-def _is_unit(row: NDArray[np.float32]) -> bool:
-    return abs(float(np.linalg.norm(row)) - 1) <= UNIT_TOLERANCE  # False for NaN
+def _same_shapes(decoded: Mapping[int, NDArray[np.uint8]], most: int) -> Iterator[list[int]]:
+    """Places of pictures of one shape, at most so many at once."""
+    shapes: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+    for place, pixels in decoded.items():
+        shapes[pixels.shape].append(place)
+    for places in shapes.values():
+        for begin in range(0, len(places), most):
+            yield places[begin : begin + most]
+
+
+def _without_features(path: Path) -> Rejection:
+    shown = str(path) if str(path).isprintable() else ascii(str(path))
+    sentence = f"{shown} must show something; got no usable features. Look at the picture."
+    return Rejection(str(path), sentence)
+
+
+def _is_unit(vector: NDArray[np.float32]) -> bool:
+    return abs(float(np.linalg.norm(vector)) - 1) <= UNIT_TOLERANCE  # False for NaN
 
 
 def _is_lack_of_memory(error: Exception) -> bool:

@@ -91,6 +91,18 @@ def test_pictures_may_differ_in_shape(name: str) -> None:
         assert cosines.min() > 0.999
 
 
+def test_rounded_numbers_never_depend_on_the_size_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Bf16, "why_not", lambda device: "")
+    encoder, sizes = with_runtime(small_encoder(), "bf16"), []
+    first = next(module for module in encoder.modules() if isinstance(module, nn.Conv2d))
+    first.register_forward_pre_hook(lambda _, given: sizes.append(len(given[0])))
+    for count in (1, 8, 11):
+        vectors(encoder, pictures(count))
+    assert sizes == [8, 8, 16]
+
+
 class LooksAtTheSize(SmallNetwork):
     """Does something else for pictures that are no squares, which a trace cannot see."""
 
@@ -170,6 +182,13 @@ def test_auto_takes_the_first_that_keeps_the_vectors(
     assert name == want
     cosines = (vectors(encoder, pictures(4)) * vectors(chosen, pictures(4))).sum(dim=1)
     assert cosines.min() > 0.999
+
+
+def test_auto_gives_rounding_one_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_part(monkeypatch, ("bf16", "folded"))
+    monkeypatch.setattr(Folded, "reduced", True)
+    monkeypatch.setattr(runtimes, "MIN_COSINE", 0.9999999)
+    assert fastest(small_encoder(), list(torch.split(pictures(2), 1)), 1000)[0] == "eager"
 
 
 def test_auto_may_take_any_runtime(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
