@@ -280,7 +280,7 @@ def _encoder_name(settings: Mapping[str, Any]) -> str:
     words += [str(settings["transform"]["size"]), settings["transform"]["fit"]]
     words += ["flip"] if settings["flip"] else []
     if settings["projection"]:
-        words.append(f"projected {settings['projection']['dim']}")
+        words.append(f"projected {settings['projection']['out_features']}")
     if settings["whitening"]:
         words.append(f"{settings['whitening']['method']} {settings['whitening']['dim']}")
     return " ".join(words)

@@ -1,7 +1,7 @@
 """What an evaluation found, in a form to print, to compare and to keep."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,10 @@ class EvaluationReport:
 
     def __str__(self) -> str:
         return f"{self.title}: " + "  ".join(map(str, self.scores))
+
+    def named(self, name: str) -> "EvaluationReport":
+        """The same report under another name for its encoder, such as "untrained"."""
+        return replace(self, encoder={**self.encoder, "name": name})
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but the single queries, as JSON has it."""

@@ -73,7 +73,7 @@ def gallery_rows(
             )
             for hit in hits
         ]
-        rows.append(Row(Tile(picture, "query", query.name), tiles))
+        rows.append(Row(Tile(picture, "query", f"{query.parent.name}/{query.name}"), tiles))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -95,20 +96,22 @@ def _evaluated(out: Path, data: Benchmark, encoder: Encoder) -> None:
     for name, one in (("untrained", floor), ("trained", encoder)):
         with progress(f"Evaluating the {name} encoder", len(data.query)) as advance:
             report = evaluate(one, data, on_progress=advance)
+        report = report.named(f"{report.encoder['name']}, {name}")
         report.save(out / "evaluation" / name)
         typer.echo(report)
         reports.append(report)
     typer.echo(compare(*reports))
-    write_page(reports, out / "report.html")
+    write_page(reports[::-1], out / "report.html")  # pictures are those of the first
 
 
 def _searched(out: Path, data: Benchmark, encoder: Encoder) -> None:
-    step = len(data.query) // _QUERIES
-    queries = [data.query.paths[place] for place in range(step // 2, len(data.query), step)]
+    step = len(data.query) // _QUERIES + 1  # spread over models and views
+    queries = data.query.paths[2::step]
     vectors = encode_files(encoder, queries).vectors
     with DiskCollection.open(out / "collection") as collection:
-        found = collection.search(vectors, 6, fingerprint=encoder.fingerprint())
-    others = [hits[1:] for hits in found]  # the first hit is the query itself
+        found = collection.search(vectors, 7, fingerprint=encoder.fingerprint())
+    # The first hit is the query itself.
+    others = [[replace(hit, rank=hit.rank - 1) for hit in hits[1:]] for hits in found]
     for query, hits in zip(queries, others, strict=True):
         answers = ", ".join(f"{hit.item.label} {hit.score:.2f}" for hit in hits)
         typer.echo(f"{query.parent.name}: {answers}")

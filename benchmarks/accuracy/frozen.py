@@ -10,7 +10,6 @@ import argparse
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from retrieval.evaluation import EvaluationReport, table
@@ -53,8 +52,7 @@ def main() -> None:
                 print(commands[-1], flush=True)
                 subprocess.run([sys.executable, "-m", "ui", *words], check=True)
             report = EvaluationReport.load(run)
-            named = {**report.encoder, "name": f"{report.encoder['name']} ({row})"}
-            reports.append(replace(report, encoder=named))
+            reports.append(report.named(row))
         text = "\n".join(
             [
                 f"# Frozen mobilenet_v2 on {name}",

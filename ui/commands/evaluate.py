@@ -1,6 +1,5 @@
 """``fgir evaluate``."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,8 +68,7 @@ def evaluate(
             on_progress=advance,
         )
     if untrained and encoder is None:
-        name = f"{report.encoder['name']} untrained"
-        report = replace(report, encoder={**report.encoder, "name": name})
+        report = report.named(f"{report.encoder['name']} untrained")
     typer.echo(json.dumps(report.as_dict(), indent=2) if as_json else str(report))
     for note in report.notes:
         typer.echo(note, err=True)
