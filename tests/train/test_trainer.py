@@ -179,8 +179,7 @@ def test_a_stopped_run_goes_on_as_if_never_stopped(
 ) -> None:
     config = recipe(*settings, "sampler.steps=4")
     whole = train_encoder(config, tmp_path / "whole", benchmark=figures)
-    steps = 2 * (4 // config.run.accumulate)
-    for step in range(1, steps):
+    for step in (1, 3) if config.run.accumulate > 1 else (1, 4, 6):
         out = tmp_path / f"stopped-{step}"
         stopped = train_encoder(config, out, benchmark=figures, should_stop=Stop(step))
         assert not stopped.finished
@@ -264,9 +263,15 @@ def test_other_pictures_are_refused(
 ) -> None:
     out = shutil.copytree(finished.folder, tmp_path / "run")
     train_split = figures.train
-    fewer = Split(train_split.paths[:-1], train_split.targets[:-1])
-    with pytest.raises(BadInputError, match="must be resumed with the pictures it was started"):
-        resume(out, benchmark=replace(figures, train=fewer))
+    moved = shutil.copytree(train_split.paths[0].parents[1], tmp_path / "train")
+    paths = [moved / path.relative_to(path.parents[1]) for path in train_split.paths]
+    elsewhere = replace(figures, train=Split(tuple(paths), train_split.targets))
+    assert same(finished, resume(out, benchmark=elsewhere))
+    renamed = Split((paths[0].rename(paths[0].with_name("z.png")), *paths[1:]), train_split.targets)
+    fewer = Split(tuple(paths[1:]), train_split.targets[1:])
+    for other in (renamed, fewer):
+        with pytest.raises(BadInputError, match="must be resumed with the pictures it was started"):
+            resume(out, benchmark=replace(figures, train=other))
 
 
 def test_another_machine_is_noted(
