@@ -219,16 +219,19 @@ class _Job:
         shares = {"lanes": self._lanes, "threads": self._threads}
         if next(encoder.parameters()).device != self._device:
             encoder = copy.deepcopy(encoder).to(self._device)
-        if name != runtimes.AUTO:
-            encoder = runtimes.with_runtime(encoder, name, **shares)
-        elif runtimes.worth_trying(encoder, len(self._paths), self._lanes):
-            sample = self._sample()
+        if name == runtimes.AUTO:
+            sample = self._sample() if self._is_long(encoder) else []
             name, encoder = runtimes.fastest(encoder, sample, len(self._paths), **shares)
         else:
-            name, encoder = runtimes.EAGER, runtimes.with_runtime(encoder, runtimes.EAGER, **shares)
+            encoder = runtimes.with_runtime(encoder, name, **shares)
         if self._device.type == "cpu":
             self._chunk = runtimes.chunk_of(name)
         self._encoder, self._runtime = encoder, name
+
+    def _is_long(self, encoder: Encoder) -> bool:
+        """Whether comparing runtimes on a sample can pay."""
+        images = len(self._paths)
+        return images > SAMPLE and bool(runtimes.worth_trying(encoder, images, self._lanes))
 
     def _sample(self) -> list[Tensor]:
         spread = np.linspace(0, len(self._paths) - 1, SAMPLE).astype(int)

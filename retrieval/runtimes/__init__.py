@@ -123,16 +123,18 @@ def fastest(
 
     Args:
         encoder: In eval mode, on the device where it will run.
-        sample: Some of the pictures, each (1, H, W, 3) uint8.
+        sample: Some of the pictures, each (1, H, W, 3) uint8; without any, nothing is compared.
         images: How many there are to encode.
         lanes: Threads that will call the encoder at the same time.
         threads: Threads that each of them may use.
     """
     reference = with_runtime(encoder, EAGER, lanes=lanes, threads=threads)
+    if not sample:
+        return EAGER, reference
     device = _device(encoder)  # a runtime may hold no parameters of its own
     want = _vectors(reference, sample, device, lanes, threads)
     rounding_hurts = False
-    for name in worth_trying(encoder, images, lanes) if sample else []:
+    for name in worth_trying(encoder, images, lanes):
         if _part(name).reduced and rounding_hurts:
             continue
         try:
@@ -198,7 +200,7 @@ def _vectors(
             return vectors.cpu()
 
     with open_lanes(lanes, threads) as opened:
-        return torch.cat([torch.empty(0, encoder.dim), *opened.map(vector, sample)])
+        return torch.cat(list(opened.map(vector, sample)))
 
 
 def _check_maps(encoder: Encoder, runtime: Runtime) -> None:

@@ -30,7 +30,7 @@ class OpenVinoGraph(Runtime):
     whatever shares a batch.
     """  # noqa: D205
 
-    pays_from: ClassVar[float] = 500.0
+    pays_from: ClassVar[float] = 200.0
     chunk: ClassVar[int] = 8
     precision: ClassVar[str]
 

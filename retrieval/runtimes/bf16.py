@@ -21,7 +21,7 @@ class Bf16(Runtime):
 
     summary: ClassVar[str] = "PyTorch, bfloat16, normalisation folded into convolutions"
     reduced: ClassVar[bool] = True
-    pays_from: ClassVar[float] = 150.0
+    pays_from: ClassVar[float] = 100.0
     chunk: ClassVar[int] = 8
 
     def __init__(self, backbone: Backbone, job: Job) -> None:

@@ -14,7 +14,7 @@ class Folded(Runtime):
     """Float32 with batch normalisation folded into convolutions and channels last in memory."""
 
     summary: ClassVar[str] = "PyTorch, float32, normalisation folded into convolutions"
-    pays_from: ClassVar[float] = 1500.0
+    pays_from: ClassVar[float] = 600.0
 
     def __init__(self, backbone: Backbone, job: Job) -> None:
         super().__init__(backbone, job)

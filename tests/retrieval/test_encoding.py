@@ -254,14 +254,16 @@ def test_a_batch_that_is_too_large_for_the_memory_is_halved(
 
 
 def test_auto_is_the_fastest_runtime_that_keeps_the_vectors(
-    encoder: Encoder, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+    encoder: Encoder, photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    many = [tmp_path / "missing.jpg", *photos, *photos, tmp_path / "missing too.jpg"]
     monkeypatch.setattr(runtimes, "FASTEST_FIRST", ("folded",))
-    assert encode_files(encoder, photos).runtime == "eager"
+    assert encode_files(encoder, many).runtime == "eager"
     monkeypatch.setattr("retrieval.runtimes.folded.Folded.pays_from", 0.0)
-    encoded = encode_files(encoder, photos)
+    assert encode_files(encoder, photos).runtime == "eager"
+    encoded = encode_files(encoder, many)
     assert encoded.runtime == "folded"
-    np.testing.assert_allclose(encoded.vectors, plain_loop(encoder, photos), atol=1e-5)
+    np.testing.assert_allclose(encoded.vectors, plain_loop(encoder, photos * 2), atol=1e-5)
 
 
 def test_training_mode_is_refused(photos: list[Path]) -> None:
