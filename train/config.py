@@ -54,16 +54,13 @@ class SamplerConfig:
         classes: P, classes in a batch.
         images: K, images of each of them; a batch has P x K images.
         steps: Batches in an epoch; enough to show each image once when left out.
-        relatives: Neighbouring classes that are drawn together, see ``train.samplers``.
     """
 
     classes: int = 16
     images: int = 4
     steps: int | None = None
-    relatives: int = 1
 
     def __post_init__(self) -> None:
-        _at_least("sampler.relatives", self.relatives, 1)
         _at_least("sampler.classes", self.classes, 2)
         _at_least("sampler.images", self.images, 2)
         if self.steps is not None:

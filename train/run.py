@@ -92,12 +92,7 @@ class Run:
         )
         chosen = config.sampler
         self.sampler = PKSampler(
-            self.data.targets,
-            chosen.classes,
-            chosen.images,
-            chosen.steps,
-            chosen.relatives,
-            config.seed,
+            self.data.targets, chosen.classes, chosen.images, chosen.steps, config.seed
         )
         self.batches = Batches(
             self.data.pictures,

@@ -21,10 +21,6 @@ class PKSampler:
         classes: P.
         images: K.
         steps: Batches in an epoch.
-        relatives: Neighbours in the order of targets that are drawn together. Most published
-            orders put relatives side by side (species of one genus, models of one maker), and it
-            is relatives that are hard to tell apart: with 4, every class meets such rivals in
-            every batch. Runs of neighbours begin elsewhere in every epoch.
         seed: Of all epochs.
 
     Raises:
@@ -42,7 +38,6 @@ class PKSampler:
         classes: int,
         images: int,
         steps: int | None = None,
-        relatives: int = 1,
         seed: int = 0,
     ) -> None:
         order = np.argsort(targets, kind="stable")
@@ -53,13 +48,11 @@ class PKSampler:
                 f"sampler.classes must be at most the number of training classes, "
                 f"{len(self._members)}; got {classes}. Lower sampler.classes or validation_share."
             )
-        self.classes, self.images, self.steps = classes, images, steps
-        self.relatives, self.seed = relatives, seed
+        self.classes, self.images, self.steps, self.seed = classes, images, steps, seed
 
     def batches(self, epoch: int) -> list[NDArray[np.int64]]:
         """The batches of an epoch: positions in ``targets``, (P x K,) each, classes together."""
         rng = np.random.default_rng([self.seed, epoch])
-        runs = self._runs(rng)
         made: list[NDArray[np.int64]] = []
         groups: list[list[NDArray[np.int64]]] = [[] for _ in self._members]
         while self.steps is None or len(made) < self.steps:
@@ -67,26 +60,15 @@ class PKSampler:
                 if made and self.steps is None:
                     break
                 groups = [list(self._groups(members, rng)) for members in self._members]
-            made.append(self._batch(groups, runs, rng))
+            made.append(self._batch(groups, rng))
         return made
 
-    def _runs(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """(number of classes,) the run of neighbours that each class is in."""
-        offset = int(rng.integers(self.relatives))
-        return (np.arange(len(self._members)) + offset) // self.relatives
-
     def _batch(
-        self,
-        groups: list[list[NDArray[np.int64]]],
-        runs: NDArray[np.int64],
-        rng: np.random.Generator,
+        self, groups: list[list[NDArray[np.int64]]], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        # Runs with most left to show go first, so that all of them run out together.
-        left = np.array([len(waiting) for waiting in groups], np.float64)
-        left_in_run = np.bincount(runs, left) / np.bincount(runs)
-        order = np.argsort(-(left_in_run + rng.random(len(left_in_run))))
-        place = np.argsort(order)[runs]  # of each class's run
-        chosen = np.lexsort((-left, place))[: self.classes]
+        # Classes with most left to show go first, so that all of them run out together.
+        left = np.array([len(waiting) for waiting in groups]) + rng.random(len(groups))
+        chosen = np.argsort(-left)[: self.classes]
         picked = [
             groups[c].pop() if groups[c] else next(self._groups(self._members[c], rng))
             for c in chosen

@@ -1,7 +1,5 @@
 """Batches of P classes with K images each, whatever the classes look like."""
 
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,12 +17,12 @@ def labels(sizes: list[int]) -> np.ndarray:
 
 
 @settings(max_examples=100, deadline=None)
-@given(sizes, st.integers(2, 3), st.integers(2, 5), st.integers(0, 3), st.integers(1, 5))
+@given(sizes, st.integers(2, 3), st.integers(2, 5), st.integers(0, 3))
 def test_every_batch_has_p_classes_of_k_images_and_every_image_is_shown(
-    sizes: list[int], classes: int, images: int, epoch: int, relatives: int
+    sizes: list[int], classes: int, images: int, epoch: int
 ) -> None:
     targets = labels(sizes)
-    batches = PKSampler(targets, classes, images, relatives=relatives).batches(epoch)
+    batches = PKSampler(targets, classes, images).batches(epoch)
     for batch in batches:
         groups = targets[batch].reshape(classes, images)
         assert (groups == groups[:, :1]).all()
@@ -61,19 +59,6 @@ def test_steps_are_as_many_as_wanted(steps: int) -> None:
     batches = PKSampler(np.repeat(np.arange(4), 6), 2, 3, steps).batches(0)
     assert len(batches) == steps
     assert all(len(batch) == 6 for batch in batches)
-
-
-def test_relatives_are_drawn_together() -> None:
-    targets = np.repeat(np.arange(24), 4)
-    sampler = PKSampler(targets, classes=8, images=4, relatives=4)
-    offsets = set()
-    for epoch in range(12):
-        for batch in sampler.batches(epoch):
-            found = sorted(set(targets[batch].tolist()))
-            apart = [b - a for a, b in itertools.pairwise(found)]
-            assert sum(gap == 1 for gap in apart) >= 5  # of 7: two or three runs of neighbours
-            offsets |= {b % 4 for b, gap in zip(found[1:], apart, strict=True) if gap > 1}
-    assert offsets == {0, 1, 2, 3}
 
 
 def test_even_classes_are_shown_once_each() -> None:
