@@ -100,8 +100,8 @@ class Benchmark:
             )
         if not self.same_images and set(self.query.paths) & set(self.gallery.paths):
             raise BadInputError(
-                f"{self.name}: query and gallery must be one set or share no file; got some shared. "
-                "Use the same split for both."
+                f"{self.name}: query and gallery must be one set or share no file; got some "
+                "shared. Use the same split for both."
             )
         tested = {*self.query.targets.tolist(), *self.gallery.targets.tolist()}
         both = sorted(tested & set(self.train.targets.tolist()))

@@ -71,7 +71,8 @@ def build(folder: ModuleType, options: Mapping[str, Any], **facts: Any) -> Any: 
     chosen |= {fact: value for fact, value in facts.items() if fact in parameters}
     missing = [p.name for p in parameters.values() if p.default is p.empty and p.name not in chosen]
     if missing:
-        raise BadInputError(f"{name} needs {', '.join(missing)}; got {', '.join(chosen) or 'none'}.")
+        given = ", ".join(chosen) or "none"
+        raise BadInputError(f"{name} needs {', '.join(missing)}; got {given}.")
     return part(**chosen)
 
 
