@@ -174,7 +174,9 @@ def test_after_a_kill_a_flip_is_refused_or_changes_nothing(
         refused(killed, STORE)
 
 
-@pytest.mark.parametrize("damage", [flip(0.3), cut(0), cut(0.5), Path.unlink], ids=repr)
+@pytest.mark.parametrize(
+    "damage", [flip(0.3), cut(0), cut(0.5), Path.unlink], ids=["flipped", "empty", "cut", "gone"]
+)
 def test_after_a_kill_damaged_shared_memory_is_no_harm(
     killed: Path, copies: Copies, damage: Damage
 ):
