@@ -37,11 +37,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with birds/ and grocery/")
     parser.add_argument("--runs", type=Path, default=Path("runs/frozen"))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     chosen = parser.parse_args()
     weights = chosen.data / "weights" / "mobilenet_v2_imagenet.safetensors"
-    for name, options in SETS.items():
+    for name in chosen.sets:
+        options = SETS[name]
         commands, reports = [], []
-        for row, settings in ROWS.items():
+        for row in chosen.rows:
+            settings = ROWS[row]
             run = chosen.runs / name / row
             trained = [] if row == "untrained" else ["--weights", str(weights)]
             words = ["evaluate", "table", str(chosen.data / name), *options]

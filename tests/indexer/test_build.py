@@ -258,7 +258,8 @@ def test_stopped_at_any_time_and_gone_on_with_it_is_the_same_collection(
         DiskCollection.create(folder, dim=DIM, fingerprint=FINGERPRINT).close()
         status = run_and_stop(forks, folder, root, number, moments.uniform(0, 0.04))
         stopped = -number if number == signal.SIGKILL else EXIT_INTERRUPTED
-        assert status in (0, stopped)
+        # A signal that comes before the run listens ends the process as signals do.
+        assert status in (0, stopped, -number)
         with DiskCollection.open(folder) as reader:
             count = len(reader)
             assert content(reader) == want[:count]
