@@ -17,7 +17,7 @@ COMPILERS = ("c++", "g++", "clang++")
 class Compile(Runtime):
     """``torch.compile`` writes C++ for the network, in float32, and has it compiled.
 
-    That takes tens of seconds and gains less than OpenVINO, so it is never chosen by itself.
+    That takes tens of seconds for less than OpenVINO gains, so it is never chosen by itself.
     """
 
     summary: ClassVar[str] = "PyTorch, float32, compiled to C++"

@@ -11,7 +11,7 @@ from ._runtime import Job, Runtime
 class Eager(Runtime):
     """The backbone itself, in float32. Nothing to prepare, so the fastest for a few images.
 
-    One image at a time: on a processor the activations of a larger batch leave its caches, and
+    One image at a time: large maps come fresh from the operating system at every layer, and
     MobileNetV2 needs three times as long for each of 32 images as for one.
     """
 
