@@ -55,14 +55,26 @@ class Encoder(nn.Module):
 
         The row of an image without features, whose last map is zero everywhere, is all zeros.
         """
-        vectors, has_features = self._describe(images)  # (B, C'), (B, 1)
-        with torch.autocast(images.device.type, enabled=False):  # rounding here costs recall
-            if self.projection is not None:
-                vectors = self.projection(vectors)
-            vectors = F.normalize(vectors)  # (B, D)
-            if self.whitening is not None:
-                vectors = F.normalize(self.whitening(vectors))
-            return vectors * has_features
+        return self._finish(*self._describe(images))
+
+    def of_maps(self, last: Tensor, early: Tensor | None = None) -> Tensor:
+        """Vectors of maps that were computed elsewhere; the mirrored picture is not among them.
+
+        Args:
+            last: (B, C, h, w), of any precision.
+            early: (B, C_early, h', w'), if the pooling asks for it.
+
+        Returns:
+            (B, dim) float32, as ``forward`` gives them.
+
+        Raises:
+            BadInputError: The encoder appends the descriptor of the mirrored picture.
+        """
+        if self.flip:
+            raise BadInputError("flip needs the picture; got its maps only. Call the encoder.")
+        last, early = last.float(), None if early is None else early.float()
+        with torch.autocast(last.device.type, enabled=False):
+            return self._finish(self.pooling(last, early), _has_features(last))
 
     def descriptors(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) to what pooling gives, (B, C'), neither projected nor normalised."""
@@ -162,7 +174,7 @@ class Encoder(nn.Module):
     def _describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
         last, early = self._maps(images)
-        has_features = (last != 0).flatten(1).any(dim=1, keepdim=True)
+        has_features = _has_features(last)
         with torch.autocast(images.device.type, enabled=False):
             descriptors = self.pooling(last, early)
         if self.flip:
@@ -170,6 +182,16 @@ class Encoder(nn.Module):
             with torch.autocast(images.device.type, enabled=False):
                 descriptors = torch.cat([descriptors, self.pooling(last, early)], dim=1)
         return descriptors, has_features
+
+    def _finish(self, descriptors: Tensor, has_features: Tensor) -> Tensor:
+        """(B, C') and (B, 1) to (B, dim)."""
+        with torch.autocast(descriptors.device.type, enabled=False):  # rounding here costs recall
+            if self.projection is not None:
+                descriptors = self.projection(descriptors)
+            vectors = F.normalize(descriptors)  # (B, D)
+            if self.whitening is not None:
+                vectors = F.normalize(self.whitening(vectors))
+            return vectors * has_features
 
     def _maps(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Last and, if the pooling asks for it, early map, in float32 under any autocast."""
@@ -191,6 +213,11 @@ class Encoder(nn.Module):
             check_shape("whitening", self.whitening.projection, (dim, "D"))
             dim = self.whitening.dim
         return dim
+
+
+def _has_features(last: Tensor) -> Tensor:
+    """(B, C, h, w) to (B, 1) bool."""
+    return (last != 0).flatten(1).any(dim=1, keepdim=True)
 
 
 def unusable(vectors: NDArray[np.float32]) -> dict[int, str]:

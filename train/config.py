@@ -111,6 +111,8 @@ class OptimizerConfig:
             evaluation mode, and costs no gradients.
         head_learning_rate: Peak for pooling and projection.
         loss_learning_rate: Peak for weights of the loss (proxies, centres).
+        frozen_layers: First layers of the backbone that stay as they are, norms included. What they
+            compute costs no gradients, and little time: early layers have the largest maps.
         weight_decay: For weights of layers; biases, norms and the loss's weights are left alone.
         clip_norm: Largest norm of all gradients together; no limit when left out.
     """
@@ -119,6 +121,7 @@ class OptimizerConfig:
     backbone_learning_rate: float = 1e-4
     head_learning_rate: float = 1e-3
     loss_learning_rate: float = 1e-2
+    frozen_layers: int = 0
     weight_decay: float = 1e-4
     clip_norm: float | None = 10.0
 
@@ -127,6 +130,7 @@ class OptimizerConfig:
             raise BadInputError(unknown("optimizer", self.name, ("adamw", "sgd")))
         for name in ("backbone", "head", "loss"):
             _in_range(f"optimizer.{name}_learning_rate", getattr(self, f"{name}_learning_rate"), 0)
+        _at_least("optimizer.frozen_layers", self.frozen_layers, 0)
         _in_range("optimizer.weight_decay", self.weight_decay, 0)
         if self.clip_norm is not None and self.clip_norm <= 0:
             raise BadInputError(f"optimizer.clip_norm must be above 0; got {self.clip_norm}.")
@@ -159,7 +163,8 @@ class RunConfig:
     Attributes:
         device: "cpu", "cuda", or "auto": a GPU where there is one.
         precision: "fp32", or "bf16": matrix products and convolutions in bfloat16.
-        freeze_batch_norm: Keep the statistics and scales of BatchNorm as the weights had them.
+        freeze_batch_norm: Keep the statistics and scales of BatchNorm as the weights had them; a
+            step is then a third faster, because they are folded into the convolutions.
         average_weights: Decay of a running average of all weights that is validated and kept in
             place of the last ones, such as 0.999; none when left out.
         pieces: Pass a batch through the network in this many pieces, with the loss of the whole
@@ -168,6 +173,10 @@ class RunConfig:
         compile: Compile the network first: tens of seconds once, then faster.
         threads: Threads that decode and augment pictures.
         cache_mib: Memory for decoded training pictures; what does not fit is decoded every time.
+        cached_views: Variations of each picture whose output of the frozen layers is computed once
+            and kept, in memory up to ``cache_mib`` again. 0 varies pictures at every step.
+        views_seed: Of the variations that are kept: the same for runs that share them.
+        maps_folder: Folder to keep them in instead, for this run and others.
         checkpoint_steps: Steps between resume states inside an epoch; only at its end when left
             out.
         tensorboard: Write event files too (needs the package ``tensorboard``).
@@ -182,6 +191,9 @@ class RunConfig:
     compile: bool = False
     threads: int = 2
     cache_mib: int = 2048
+    cached_views: int = 0
+    views_seed: int = 0
+    maps_folder: str = ""
     checkpoint_steps: int | None = None
     tensorboard: bool = False
 
@@ -195,6 +207,7 @@ class RunConfig:
         for name in ("pieces", "accumulate", "threads"):
             _at_least(f"run.{name}", getattr(self, name), 1)
         _at_least("run.cache_mib", self.cache_mib, 0)
+        _at_least("run.cached_views", self.cached_views, 0)
         if self.checkpoint_steps is not None:
             _at_least("run.checkpoint_steps", self.checkpoint_steps, 1)
 
@@ -229,6 +242,11 @@ class TrainConfig:
                     f"{name} must be a table with a name; got {getattr(self, name)}. "
                     f'Write [{name}] and name = "..." in the recipe.'
                 )
+        if self.run.cached_views and not self.optimizer.frozen_layers:
+            raise BadInputError(
+                f"run.cached_views needs frozen layers; got {self.run.cached_views} and none. "
+                "Set optimizer.frozen_layers."
+            )
         _in_range("validation_share", self.validation_share, 0, 0.5)
         _in_range("seed", self.seed, 0, 2**32 - 1)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from retrieval.errors import BadInputError
 from retrieval.images import decode
@@ -30,11 +31,12 @@ class Batch:
 
     Attributes:
         positions: (B,) int64, which of the pictures.
-        pixels: (B, S, S, 3) float32, augmented, 0 to 255.
+        inputs: (B, S, S, 3) float32, augmented, 0 to 255; or what frozen layers made of that,
+            (B, C, h, w).
     """
 
     positions: NDArray[np.int64]
-    pixels: NDArray[np.float32]
+    inputs: NDArray[np.float32] | Tensor
 
 
 class Pictures:

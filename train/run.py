@@ -16,11 +16,13 @@ from retrieval.encoder import Encoder, build_encoder
 from retrieval.errors import BadInputError
 
 from . import losses
+from .cached import CachedMaps
 from .config import TrainConfig
 from .data import TrainingData, prepare
 from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
+from .network import Network
 from .optimization import keep_norms, learning_rate_share, make_optimizer, set_learning_rates
 from .pictures import Batch, Batches
 from .reports import EpochReport, TrainResult
@@ -83,29 +85,38 @@ class Run:
             self._random_state = torch.get_rng_state()
         if config.run.freeze_batch_norm:
             keep_norms(self.encoder)
+        self.network = Network(
+            self.encoder,
+            config.optimizer.frozen_layers,
+            fold=config.run.freeze_batch_norm,
+            bf16=config.run.precision == "bf16",
+        )
         self.optimizer = make_optimizer(self.encoder, self.loss, config.optimizer)
         self.average = _average(self.encoder, config.run.average_weights)
         if config.run.compile:
-            self.encoder.backbone.compile()
+            self.network.compile()
         self.train_step = TrainStep(
-            self.encoder, self.loss, self.optimizer, self.average, config.run, config.optimizer
+            self.network, self.loss, self.optimizer, self.average, config.run, config.optimizer
         )
         chosen = config.sampler
         self.sampler = PKSampler(
             self.data.targets, chosen.classes, chosen.images, chosen.steps, config.seed
         )
-        self.batches = Batches(
-            self.data.pictures,
-            self.encoder.transform,
-            config.augment,
-            config.seed,
-            config.run.threads,
-        )
+        self.batches = self._batches()
         self.events = EventFiles(folder.path / "events") if config.run.tensorboard else None
         self.targets = torch.from_numpy(self.data.targets).to(self.device)
         self.epoch, self.step, self.loss_sum = 0, 0, 0.0
         self.reports: list[EpochReport] = []
         self.notes = list(self.data.notes)
+
+    def _batches(self) -> Batches | CachedMaps:
+        config, pictures = self.config, self.data.pictures
+        if not config.run.cached_views:
+            transform, threads = self.encoder.transform, config.run.threads
+            return Batches(pictures, transform, config.augment, config.seed, threads)
+        if self.data.validation is not None:
+            self.data.validation.keep(self.network)
+        return CachedMaps(pictures, self.network, config, self.listeners.on_step)
 
     def facts(self) -> dict[str, Any]:
         """What decides the bits of a run besides its recipe."""
@@ -238,13 +249,13 @@ class Run:
             keep_norms(self.encoder)
         if self.config.optimizer.backbone_learning_rate == 0:
             self.encoder.backbone.eval()
+        self.network.keep_frozen()
 
     def _report(self, encoder: Encoder, loss: float | None, speed: float, started: float) -> None:
         """Validate, keep the encoder if it is the best so far, tell everybody."""
         score = ValidationScore(0, 0, 1.0)
         if self.data.validation is not None:
-            autocast = self.train_step.autocast(self.device)
-            score = self.data.validation.score(encoder, autocast)
+            score = self.data.validation.score(encoder, self.network)
             if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
                 raise collapsed(score.spread, self.epoch)
         trained = [report.hits for report in self.reports[1:]]

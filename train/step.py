@@ -7,8 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from retrieval.encoder import Encoder
-
 from .config import OptimizerConfig, RunConfig
 from .guards import (
     TrainingError,
@@ -19,6 +17,7 @@ from .guards import (
     no_memory,
     not_finite,
 )
+from .network import Network
 from .pictures import Batch, Pictures
 from .pieces import backward_in_pieces
 
@@ -27,7 +26,7 @@ class TrainStep:
     """What is done with the batches of one step.
 
     Args:
-        encoder: In training mode when it is called.
+        network: Of an encoder that is in training mode when it is called.
         loss: Of embeddings and targets.
         optimizer: Of the weights of both.
         average: Running average of the encoder's weights, if one is kept.
@@ -37,15 +36,15 @@ class TrainStep:
 
     def __init__(
         self,
-        encoder: Encoder,
+        network: Network,
         loss: nn.Module,
         optimizer: torch.optim.Optimizer,
         average: AveragedModel | None,
         run: RunConfig,
         optimizer_config: OptimizerConfig,
     ) -> None:
-        self.encoder, self.loss, self.optimizer, self.average = encoder, loss, optimizer, average
-        self._pieces, self._bf16 = run.pieces, run.precision == "bf16"
+        self.network, self.encoder, self.loss = network, network.encoder, loss
+        self.optimizer, self.average, self._pieces = optimizer, average, run.pieces
         self._clip = optimizer_config.clip_norm or float("inf")
         self._learned = [p for group in optimizer.param_groups for p in group["params"]]
 
@@ -67,10 +66,10 @@ class TrainStep:
         """
         total = 0.0
         for batch in batches:
-            images = self._images(batch)
-            if (bad := first_bad_tensor([("images", images)])) is not None:
+            features = self._features(batch)
+            if (bad := first_bad_tensor([("images", features)])) is not None:
                 raise _stopped(bad, batches, pictures, epoch, step)
-            embeddings, loss = self._tried(images, targets[batch.positions], len(batches))
+            embeddings, loss = self._tried(features, targets[batch.positions], len(batches))
             total += float(loss)
             if not loss.isfinite():
                 raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
@@ -85,39 +84,32 @@ class TrainStep:
             self.average.update_parameters(self.encoder)
         return total / len(batches)
 
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """The precision of the recipe."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self._bf16)
-
-    def _images(self, batch: Batch) -> Tensor:
+    def _features(self, batch: Batch) -> Tensor:
         device = next(self.encoder.parameters()).device
-        pixels = torch.from_numpy(batch.pixels).to(device, non_blocking=True)
-        return self.encoder.transform.normalise(pixels)
+        inputs = torch.as_tensor(batch.inputs).to(device, non_blocking=True)
+        if isinstance(batch.inputs, Tensor):
+            return inputs
+        return self.network.features(self.encoder.transform.normalise(inputs))
 
-    def _tried(self, images: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
+    def _tried(self, features: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
         try:
-            return self._backward(images, targets, batches)
+            return self._backward(features, targets, batches)
         except (MemoryError, RuntimeError) as error:
             if is_no_memory(error):
                 raise no_memory(error, self._pieces) from error
             raise
 
-    def _backward(self, images: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
-        def embed(part: Tensor) -> Tensor:
-            with self.autocast(images.device):
-                embeddings: Tensor = self.encoder(part)
-                return embeddings
-
+    def _backward(self, features: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
         def loss_of(embeddings: Tensor) -> Tensor:
             loss: Tensor = self.loss(embeddings, targets) / batches
             return loss
 
         if self._pieces > 1:
             embeddings, loss = backward_in_pieces(
-                self.encoder, embed, images, self._pieces, loss_of
+                self.encoder, self.network.embed, features, self._pieces, loss_of
             )
         else:
-            embeddings = embed(images)
+            embeddings = self.network.embed(features)
             loss = loss_of(embeddings)
             loss.backward()  # type: ignore[no-untyped-call]
         return embeddings.detach(), loss.detach() * batches

@@ -4,7 +4,7 @@ Settings and the best epoch are chosen here, never on the test part: retrieval i
 that were not trained, so it is validated on such classes too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
 from retrieval.images import decode
 from retrieval.transforms import Transform
+
+from .network import Network
 
 BATCH_SIZE = 64
 NEIGHBOURS = 4
@@ -89,21 +91,36 @@ class Validation:
         pixels = [transform.pixels(decode(p, draft_size=transform.draft_size)) for p in paths]
         self._pixels = torch.from_numpy(np.stack(pixels))  # (N, S, S, 3) uint8
         self._targets = torch.from_numpy(targets)
+        self._transform = transform
+        self._features: list[torch.Tensor] = []
 
-    @torch.inference_mode()
-    def score(self, encoder: Encoder, autocast: torch.autocast) -> ValidationScore:
-        """How well ``encoder`` finds the class of each picture among all others."""
+    def keep(self, network: Network) -> None:
+        """Run the frozen layers once, for all scores to come."""
+        for pixels in torch.split(self._pixels, BATCH_SIZE):
+            self._features.append(network.features(self._transform.normalise(pixels)))
+
+    def score(self, encoder: Encoder, network: Network) -> ValidationScore:
+        """How well ``encoder`` finds the class of each picture among all others.
+
+        Args:
+            encoder: The one of ``network``, or its running average.
+            network: How it is computed.
+        """
         was_training = encoder.training
         encoder.eval()
-        parts = []
-        for pixels in torch.split(self._pixels, BATCH_SIZE):
-            with autocast:
-                parts.append(encoder(encoder.transform.normalise(pixels)).float().cpu())
+        parts = [network.vectors(encoder, features).cpu() for features in self._all(network)]
         encoder.train(was_training)
         vectors = torch.cat(parts)  # (N, D)
         spread = float((vectors - vectors.mean(dim=0)).square().sum(dim=1).mean().sqrt())
         hits = int(_nearest_other_is_right(vectors, self._targets).sum())
         return ValidationScore(hits, len(vectors), spread)
+
+    def _all(self, network: Network) -> Iterator[torch.Tensor]:
+        if self._features:
+            yield from self._features
+            return
+        for pixels in torch.split(self._pixels, BATCH_SIZE):
+            yield network.features(self._transform.normalise(pixels))
 
 
 def _nearest_other_is_right(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

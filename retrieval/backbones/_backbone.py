@@ -45,6 +45,17 @@ class Backbone(nn.Module, ABC):
         """(B, 3, H, W) float32 to the last map (B, C, h, w)."""
         return self.early_and_last(images)[1]
 
+    def layers(self) -> tuple[list[nn.Module], int]:
+        """Layers that run one after the other, and how many of them make the early map.
+
+        Raises:
+            BadInputError: The network is no such chain, or keeps its maps in another order of axes.
+        """
+        raise BadInputError(
+            f"frozen layers need a network whose layers run one after the other; got {self.name}. "
+            "Set optimizer.frozen_layers = 0."
+        )
+
     @torch.no_grad()
     def check_size(self, size: int) -> None:
         """Raise unless the network takes squares of ``size`` pixels. Tries it, in eval mode."""

@@ -88,6 +88,11 @@ class CutNetwork(Backbone):
         last = self.rest(early)
         return (early.permute(0, 3, 1, 2) if self.channels_last_axis else early), last
 
+    def layers(self) -> tuple[list[nn.Module], int]:
+        if self.channels_last_axis:
+            return super().layers()
+        return [*self.early, *self.rest], len(self.early)
+
 
 class PatchTransformer(Backbone):
     """A vision transformer; its patch tokens are laid back where they came from.

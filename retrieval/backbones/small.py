@@ -37,6 +37,9 @@ class Small(Backbone):
         early = self.first(self.stem(images))
         return early, self.final(early)
 
+    def layers(self) -> tuple[list[nn.Module], int]:
+        return [self.stem, *self.first, self.final], 1 + len(self.first)
+
 
 class _Residual(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut; starts as the shortcut alone."""

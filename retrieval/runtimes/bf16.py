@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..backbones import Backbone
-from ._folding import folded
+from ..folding import folded_backbone
 from ._hardware import why_no_bf16
 from ._runtime import Job, Runtime
 
@@ -26,7 +26,7 @@ class Bf16(Runtime):
 
     def __init__(self, backbone: Backbone, job: Job) -> None:
         super().__init__(backbone, job)
-        self.backbone = folded(backbone).bfloat16()
+        self.backbone = folded_backbone(backbone).bfloat16()
 
     @classmethod
     def why_not(cls, device: str) -> str:

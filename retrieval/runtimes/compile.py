@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..backbones import Backbone
-from ._folding import folded
+from ..folding import folded_backbone
 from ._runtime import Job, Runtime
 
 COMPILERS = ("c++", "g++", "clang++")
@@ -25,7 +25,7 @@ class Compile(Runtime):
 
     def __init__(self, backbone: Backbone, job: Job) -> None:
         super().__init__(backbone, job)
-        network = folded(backbone)
+        network = folded_backbone(backbone)
         call = network.early_and_last if job.early else network.forward
         self._call: Any = torch.compile(call, options={"freezing": True})
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..backbones import Backbone
-from ._folding import folded
+from ..folding import folded_backbone
 from ._runtime import Job, Runtime
 
 
@@ -18,7 +18,7 @@ class Folded(Runtime):
 
     def __init__(self, backbone: Backbone, job: Job) -> None:
         super().__init__(backbone, job)
-        self.backbone = folded(backbone)
+        self.backbone = folded_backbone(backbone)
 
     def forward(self, images: Tensor) -> Tensor:
         last: Tensor = self.backbone(images.contiguous(memory_format=torch.channels_last))

@@ -12,6 +12,7 @@ from retrieval import plugins, runtimes
 from retrieval.backbones import Backbone
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
+from retrieval.folding import folded_backbone
 from retrieval.poolings.average import Average
 from retrieval.poolings.scda import Scda
 from retrieval.runtimes import (
@@ -21,7 +22,6 @@ from retrieval.runtimes import (
     with_runtime,
     worth_trying,
 )
-from retrieval.runtimes._folding import folded
 from retrieval.runtimes._runtime import Runtime
 from retrieval.runtimes.bf16 import Bf16
 from retrieval.runtimes.folded import Folded
@@ -131,7 +131,7 @@ def test_openvino_reports_to_nobody(name: str) -> None:
 
 def test_folding_leaves_no_normalisation_and_the_same_maps() -> None:
     network = small_encoder().backbone.double()
-    copy = folded(network.float())
+    copy = folded_backbone(network.float())
     assert not [module for module in copy.modules() if isinstance(module, nn.BatchNorm2d)]
     images = pictures(4).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
@@ -156,7 +156,9 @@ def test_a_convolution_that_is_read_twice_is_not_folded() -> None:
     network = BeforeActivation().eval()
     images = pictures(2).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
-        torch.testing.assert_close(folded(network)(images), network(images), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            folded_backbone(network)(images), network(images), atol=1e-4, rtol=1e-4
+        )
 
 
 def with_part(

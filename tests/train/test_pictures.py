@@ -72,7 +72,7 @@ def test_batches_do_not_depend_on_threads_or_on_where_an_epoch_is_taken_up(
 
     def epoch(threads: int, number: int = 0, start: int = 0) -> list[np.ndarray]:
         batches = Batches(pictures, TRANSFORM, AugmentConfig(), seed=5, threads=threads)
-        return [batch.pixels for batch in batches.epoch(number, chosen, start)]
+        return [np.asarray(batch.inputs) for batch in batches.epoch(number, chosen, start)]
 
     whole = epoch(threads=1)
     assert whole[0].shape == (3, 28, 28, 3)

@@ -318,7 +318,7 @@ def poison_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def spoiled(self: Any, *args: Any) -> train.pictures.Batch:
         batch = make(self, *args)
-        batch.pixels[2, 3, 4, 1] = np.nan
+        batch.inputs[2, 3, 4, 1] = np.nan
         return batch
 
     monkeypatch.setattr(train.pictures.Batches, "_make", spoiled)

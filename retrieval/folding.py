@@ -2,35 +2,54 @@
 
 import copy
 from collections import Counter
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..backbones import Backbone
+from .backbones import Backbone
+
+Network = TypeVar("Network", bound=nn.Module)
 
 TOLERANCE = 1e-3
 """Largest relative change of the last map: rounding makes about 1e-6, a wrong fold about 1."""
 
 
-def folded(backbone: Backbone) -> Backbone:
-    """A copy with fewer layers and the same maps, channels last in memory.
-
-    At test time a batch normalisation is ``a x + b`` for each channel, which the convolution
-    before it can do by itself. What reads what is seen by running one image; where the fold would
-    change the maps, because something else reads the convolution too, the copy stays unfolded.
-    """
+def folded_backbone(backbone: Backbone) -> Backbone:
+    """A copy with fewer layers and the same maps, channels last in memory."""
     device = next(backbone.parameters()).device
     random = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, backbone.size, backbone.size, generator=random).to(device)
-    candidate = copy.deepcopy(backbone)
+    return folded(backbone, image)
+
+
+def folded(network: Network, example: Tensor) -> Network:
+    """A copy with fewer layers and the same result, channels last in memory.
+
+    At test time a batch normalisation is ``a x + b`` for each channel, which the convolution
+    before it can do by itself. What reads what is seen by running one example; where the fold
+    would change the result, because something else reads the convolution too, the copy stays
+    unfolded.
+
+    Args:
+        network: In eval mode; gives one tensor.
+        example: What it takes, a batch of one.
+    """
+    candidate = copy.deepcopy(network)
     with torch.no_grad():
-        for convolution, normalisation in _Watched(candidate).pairs(image):
+        for convolution, normalisation in norm_pairs(candidate, example):
             _fold(candidate, convolution, normalisation)
-        want, got = backbone(image), candidate(image)
+        want, got = network(example), candidate(example)
     if not (want - got).norm() <= TOLERANCE * want.norm():
-        candidate = copy.deepcopy(backbone)
+        candidate = copy.deepcopy(network)
     return candidate.to(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def norm_pairs(network: nn.Module, example: Tensor) -> list[tuple[str, str]]:
+    """Names of the convolutions whose result a batch normalisation reads, and its name."""
+    return _Watched(network).pairs(example)
 
 
 class _Watched:
