@@ -21,6 +21,7 @@ from .guards import (
 )
 from .pictures import Batch, Pictures
 from .pieces import backward_in_pieces
+from .ranks import Ranks
 
 
 class TrainStep:
@@ -33,6 +34,7 @@ class TrainStep:
         average: Running average of the encoder's weights, if one is kept.
         run: Precision, pieces.
         optimizer_config: Clipping.
+        ranks: Who else works on the step.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class TrainStep:
         average: AveragedModel | None,
         run: RunConfig,
         optimizer_config: OptimizerConfig,
+        ranks: Ranks,
     ) -> None:
+        self.ranks = ranks
         self.encoder, self.loss, self.optimizer, self.average = encoder, loss, optimizer, average
         self._pieces, self._bf16 = run.pieces, run.precision == "bf16"
         self._clip = optimizer_config.clip_norm or float("inf")
@@ -68,12 +72,14 @@ class TrainStep:
         total = 0.0
         for batch in batches:
             images = self._images(batch)
-            if (bad := first_bad_tensor([("images", images)])) is not None:
+            bad = self.ranks.first_sentence(first_bad_tensor([("images", images)]))
+            if bad is not None:
                 raise _stopped(bad, batches, pictures, epoch, step)
             embeddings, loss = self._tried(images, targets[batch.positions], len(batches))
             total += float(loss)
             if not loss.isfinite():
                 raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
+        self.ranks.exchange(self.encoder, self.loss)
         norm = nn.utils.clip_grad_norm_(self._learned, self._clip)
         if not norm.isfinite():
             raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
@@ -109,17 +115,21 @@ class TrainStep:
                 return embeddings
 
         def loss_of(embeddings: Tensor) -> Tensor:
-            loss: Tensor = self.loss(embeddings, targets) / batches
+            whole = self.ranks.whole(embeddings, len(targets))
+            with self.ranks.random_stream(seed, images.device, common=True):
+                loss: Tensor = self.loss(whole, targets) / batches
             return loss
 
-        if self._pieces > 1:
-            embeddings, loss = backward_in_pieces(
-                self.encoder, embed, images, self._pieces, loss_of
-            )
-        else:
-            embeddings = embed(images)
-            loss = loss_of(embeddings)
-            loss.backward()  # type: ignore[no-untyped-call]
+        seed = self.ranks.random_seed()
+        with self.ranks.random_stream(seed, images.device, common=False):
+            if self._pieces > 1:
+                embeddings, loss = backward_in_pieces(
+                    self.encoder, embed, images, self._pieces, loss_of
+                )
+            else:
+                embeddings = embed(images)
+                loss = loss_of(embeddings)
+                loss.backward()  # type: ignore[no-untyped-call]
         return embeddings.detach(), loss.detach() * batches
 
     def _blame(self, embeddings: Tensor, loss: Tensor) -> str:
