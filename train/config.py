@@ -35,6 +35,7 @@ class EncoderConfig:
         size: S, side of the network input in pixels; the backbone's own when left out.
         fit: How a picture meets the square, see ``retrieval.transforms.Transform``.
         dim: D, length of a vector, made by a linear layer; the pooling's own when left out.
+        last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets.
     """
 
     backbone: str = "mobilenet_v2"
@@ -44,6 +45,7 @@ class EncoderConfig:
     size: int | None = None
     fit: str = "squash"
     dim: int | None = None
+    last_stride: int | None = None
 
 
 @dataclass(frozen=True)

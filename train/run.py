@@ -336,6 +336,7 @@ def _encoder(config: TrainConfig) -> Encoder:
         size=chosen.size,
         fit=chosen.fit,
         dim=chosen.dim,
+        last_stride=chosen.last_stride,
         seed=config.seed,
     )
 
