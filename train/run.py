@@ -21,7 +21,13 @@ from .data import TrainingData, prepare
 from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
-from .optimization import keep_norms, learning_rate_share, make_optimizer, set_learning_rates
+from .optimization import (
+    keep_norms,
+    learning_rate_share,
+    make_optimizer,
+    rest_backbone,
+    set_learning_rates,
+)
 from .pictures import Batch, Batches
 from .ranks import Ranks, synchronous_norms
 from .reports import EpochReport, TrainResult
@@ -254,6 +260,7 @@ class Run:
     def _training_mode(self) -> None:
         self.encoder.train()
         self.loss.train()
+        rest_backbone(self.optimizer, rest=self.epoch < self.config.schedule.backbone_from)
         if self.config.run.freeze_batch_norm:
             keep_norms(self.encoder)
         if self.config.optimizer.backbone_learning_rate == 0:
