@@ -117,6 +117,7 @@ class Encoder(nn.Module):
         return {
             "revision": REVISION,
             "backbone": self.backbone.name,
+            **self._changed_stride(),
             "pooling": self.pooling.settings(),
             "transform": self.transform.settings(),
             "flip": self.flip,
@@ -131,7 +132,7 @@ class Encoder(nn.Module):
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Encoder":
         """The encoder that :meth:`settings` described, in eval mode, with random weights."""
-        backbone = build_backbone(settings["backbone"])
+        backbone = build_backbone(settings["backbone"], last_stride=settings.get("last_stride"))
         pooling = plugins.build(poolings, settings["pooling"])
         transform, flip = Transform.from_settings(settings["transform"]), settings["flip"]
         dim = pooling.out_dim(backbone.channels) * (2 if flip else 1)
@@ -170,6 +171,28 @@ class Encoder(nn.Module):
             whitening=whitening,
             flip=self.flip,
         ).train(self.training)
+
+    def with_pooling(self, pooling: Pooling) -> "Encoder":
+        """The same encoder, sharing its backbone, with another pooling.
+
+        Raises:
+            BadInputError: A projection or a whitening was made for the descriptors of the pooling
+                that it has.
+        """
+        for name, part in (("projection", self.projection), ("whitening", self.whitening)):
+            if part is not None:
+                raise BadInputError(
+                    "pooling can be changed only where nothing was made for its descriptors; got "
+                    f"an encoder with a {name}, which was made for "
+                    f"{self.pooling.settings()['name']}. Keep its pooling, or take an encoder "
+                    "without one (trained with encoder.dim left out)."
+                )
+        return Encoder(self.backbone, pooling, self.transform, flip=self.flip).train(self.training)
+
+    def _changed_stride(self) -> dict[str, int]:
+        """Named only where it is set, so that fingerprints from before it could be set hold."""
+        stride = self.backbone.last_stride
+        return {} if stride is None else {"last_stride": stride}
 
     def _describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
@@ -244,6 +267,7 @@ def build_encoder(
     fit: str = "squash",
     flip: bool = False,
     dim: int | None = None,
+    last_stride: int | None = None,
     seed: int = 0,
 ) -> Encoder:
     """Make an encoder, in eval mode.
@@ -258,6 +282,7 @@ def build_encoder(
         fit: How a picture of any shape meets the square, see :class:`Transform`.
         flip: Append the descriptor of the mirrored picture.
         dim: Project descriptors to this many numbers; a random projection that training adapts.
+        last_stride: Of the backbone, see :func:`retrieval.backbones.build_backbone`.
         seed: Of every weight that is not loaded. The caller's random generator is left alone.
 
     Raises:
@@ -266,7 +291,9 @@ def build_encoder(
     chosen = {"name": pooling} if isinstance(pooling, str) else pooling
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_backbone(backbone, weights=weights, pretrained=pretrained)
+        network = build_backbone(
+            backbone, weights=weights, pretrained=pretrained, last_stride=last_stride
+        )
         part: Pooling = plugins.build(poolings, chosen)
         projection = None
         if dim is not None:

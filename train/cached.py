@@ -23,6 +23,7 @@ from retrieval.errors import BadInputError, StorageError
 from .config import TrainConfig
 from .network import Network
 from .pictures import Batch, Batches, Pictures
+from .ranks import Ranks
 
 CHUNK = 64
 """Pictures that go through the frozen layers at once."""
@@ -39,6 +40,7 @@ class CachedMaps:
         pictures: N of them.
         network: Its frozen layers are what is computed.
         config: ``run.cached_views``, ``run.maps_folder``, ``augment`` and the seed.
+        ranks: Batches have the rows of this rank only.
         on_batch: Called after each batch of pictures with how many are done, and how many there
             are.
 
@@ -52,9 +54,10 @@ class CachedMaps:
         pictures: Pictures,
         network: Network,
         config: TrainConfig,
+        ranks: Ranks,
         on_batch: Callable[[int, int], None],
     ) -> None:
-        self._views, self._seed = config.run.cached_views, config.seed
+        self._views, self._seed, self._ranks = config.run.cached_views, config.seed, ranks
         folder = config.run.maps_folder
         if not folder:
             self._maps = _computed(pictures, network, config, on_batch, None)
@@ -72,7 +75,9 @@ class CachedMaps:
             positions = batches[step]
             rng = np.random.default_rng([self._seed, epoch, step])
             chosen = rng.integers(0, self._views, len(positions))
-            maps = self._maps[torch.from_numpy(positions), torch.from_numpy(chosen)]
+            rows = self._ranks.rows(len(positions))
+            own = slice(rows.start, rows.stop)
+            maps = self._maps[torch.from_numpy(positions[own]), torch.from_numpy(chosen[own])]
             yield Batch(positions, maps)
 
 

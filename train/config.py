@@ -35,6 +35,7 @@ class EncoderConfig:
         size: S, side of the network input in pixels; the backbone's own when left out.
         fit: How a picture meets the square, see ``retrieval.transforms.Transform``.
         dim: D, length of a vector, made by a linear layer; the pooling's own when left out.
+        last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets.
     """
 
     backbone: str = "mobilenet_v2"
@@ -44,6 +45,7 @@ class EncoderConfig:
     size: int | None = None
     fit: str = "squash"
     dim: int | None = None
+    last_stride: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,17 +145,27 @@ class ScheduleConfig:
     Attributes:
         epochs: How often the whole training part is gone through.
         warmup: Epochs in which learning rates rise from 0; may be a fraction.
-        final_share: Share of the peak at the end of the cosine.
+        final_share: Share of the peak at the end of the cosine; 1 keeps the peak.
+        decay_epochs: Fall in steps instead, each after so many epochs; a cosine when left out.
+        decay: What a step multiplies learning rates by.
+        backbone_from: Epochs in which only head and loss learn; after them the backbone too.
     """
 
     epochs: int = 20
     warmup: float = 1.0
     final_share: float = 0.0
+    decay_epochs: int | None = None
+    decay: float = 0.5
+    backbone_from: int = 0
 
     def __post_init__(self) -> None:
         _at_least("schedule.epochs", self.epochs, 1)
         _in_range("schedule.warmup", self.warmup, 0, self.epochs)
         _in_range("schedule.final_share", self.final_share, 0, 1)
+        if self.decay_epochs is not None:
+            _at_least("schedule.decay_epochs", self.decay_epochs, 1)
+        _in_range("schedule.decay", self.decay, 0, 1)
+        _at_least("schedule.backbone_from", self.backbone_from, 0)
 
 
 @dataclass(frozen=True)
@@ -248,6 +260,11 @@ class TrainConfig:
                 "Set optimizer.frozen_layers."
             )
         _in_range("validation_share", self.validation_share, 0, 0.5)
+        if self.schedule.backbone_from and self.encoder.dim is None:
+            raise BadInputError(
+                "schedule.backbone_from must be 0 without encoder.dim, or nothing would learn; got "
+                f"{self.schedule.backbone_from}. Set encoder.dim."
+            )
         _in_range("seed", self.seed, 0, 2**32 - 1)
 
     def with_root(self, root: Path) -> "TrainConfig":

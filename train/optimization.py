@@ -63,7 +63,7 @@ def _groups(
 
 
 def learning_rate_share(step: int, steps_per_epoch: int, config: ScheduleConfig) -> float:
-    """Share of the peak learning rate at a step: a straight rise, then half a cosine.
+    """Share of the peak learning rate at a step: a straight rise, then half a cosine or steps.
 
     Example:
         >>> config = ScheduleConfig(epochs=10, warmup=1)
@@ -73,6 +73,8 @@ def learning_rate_share(step: int, steps_per_epoch: int, config: ScheduleConfig)
     warmup = round(config.warmup * steps_per_epoch)
     if step < warmup:
         return (step + 1) / warmup
+    if config.decay_epochs is not None:
+        return config.decay ** (step // steps_per_epoch // config.decay_epochs)
     progress = (step - warmup) / max(1, config.epochs * steps_per_epoch - warmup)
     falling = (1 + math.cos(math.pi * progress)) / 2
     return config.final_share + (1 - config.final_share) * falling
@@ -82,6 +84,14 @@ def set_learning_rates(optimizer: torch.optim.Optimizer, share: float) -> None:
     """Set every group to this share of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * share
+
+
+def rest_backbone(optimizer: torch.optim.Optimizer, *, rest: bool) -> None:
+    """Leave the weights of the backbone out of what learns, or take them in again."""
+    for group in optimizer.param_groups:
+        if group["name"] == "backbone":
+            for parameter in group["params"]:
+                parameter.requires_grad_(not rest)
 
 
 def keep_norms(module: nn.Module) -> None:

@@ -16,6 +16,7 @@ from retrieval.transforms import Transform
 
 from .augment import draw
 from .config import AugmentConfig
+from .ranks import Ranks
 
 STORED_SHARE = 8 / 7
 """Side of a stored picture over the side of the network input (256 for 224), so that a crop
@@ -31,8 +32,8 @@ class Batch:
 
     Attributes:
         positions: (B,) int64, which of the pictures.
-        inputs: (B, S, S, 3) float32, augmented, 0 to 255; or what frozen layers made of that,
-            (B, C, h, w).
+        inputs: (b, S, S, 3) float32, augmented, 0 to 255; or what frozen layers made of that,
+            (b, C, h, w). Of the rows of this rank, all B of one process alone.
     """
 
     positions: NDArray[np.int64]
@@ -121,9 +122,10 @@ class Batches:
         augment: AugmentConfig,
         seed: int,
         threads: int,
+        ranks: Ranks = Ranks(),  # noqa: B008
     ) -> None:
         self._pictures, self._transform, self._augment = pictures, transform, augment
-        self._seed, self._threads = seed, threads
+        self._seed, self._threads, self._ranks = seed, threads, ranks
 
     def epoch(
         self, epoch: int, batches: Sequence[NDArray[np.int64]], start: int = 0
@@ -152,7 +154,8 @@ class Batches:
         rng = np.random.default_rng([self._seed, epoch, step])
         drawn = [draw(self._augment, rng) for _ in positions]
         size, mean = self._transform.size, self._transform.mean
-        pixels = np.empty((len(positions), size, size, 3), np.float32)
-        for row, (position, augmentation) in enumerate(zip(positions, drawn, strict=True)):
-            pixels[row] = augmentation(self._pictures[int(position)], size, mean)
+        rows = self._ranks.rows(len(positions))
+        pixels = np.empty((len(rows), size, size, 3), np.float32)
+        for place, row in enumerate(rows):
+            pixels[place] = drawn[row](self._pictures[int(positions[row])], size, mean)
         return Batch(positions, pixels)

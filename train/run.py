@@ -23,8 +23,15 @@ from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
 from .network import Network
-from .optimization import keep_norms, learning_rate_share, make_optimizer, set_learning_rates
+from .optimization import (
+    keep_norms,
+    learning_rate_share,
+    make_optimizer,
+    rest_backbone,
+    set_learning_rates,
+)
 from .pictures import Batch, Batches
+from .ranks import Ranks, synchronous_norms
 from .reports import EpochReport, TrainResult
 from .run_folder import RunFolder
 from .samplers import PKSampler
@@ -34,7 +41,6 @@ from .state import (
     load_optimizer,
     module_tensors,
     optimizer_tensors,
-    write_state,
 )
 from .step import TrainStep
 from .validation import ValidationScore
@@ -72,12 +78,20 @@ class Run:
     """A run of a recipe on a benchmark, kept in a folder."""
 
     def __init__(
-        self, config: TrainConfig, benchmark: Benchmark, folder: RunFolder, listeners: Listeners
+        self,
+        config: TrainConfig,
+        benchmark: Benchmark,
+        folder: RunFolder,
+        listeners: Listeners,
+        ranks: Ranks,
     ) -> None:
-        self.config, self.folder, self.listeners = config, folder, listeners
+        self.config, self.folder, self.listeners, self.ranks = config, folder, listeners, ranks
+        ranks.check_batch(config.sampler.classes * config.sampler.images)
         self.started = time.perf_counter()
         self.device = _device(config.run.device)
         self.encoder = _encoder(config).to(self.device).to(memory_format=torch.channels_last)
+        if ranks.count > 1 and self.device.type == "cuda":
+            synchronous_norms(self.encoder)
         self.data = prepare(config, benchmark, self.encoder)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -96,14 +110,21 @@ class Run:
         if config.run.compile:
             self.network.compile()
         self.train_step = TrainStep(
-            self.network, self.loss, self.optimizer, self.average, config.run, config.optimizer
+            self.network,
+            self.loss,
+            self.optimizer,
+            self.average,
+            config.run,
+            config.optimizer,
+            ranks,
         )
         chosen = config.sampler
         self.sampler = PKSampler(
             self.data.targets, chosen.classes, chosen.images, chosen.steps, config.seed
         )
         self.batches = self._batches()
-        self.events = EventFiles(folder.path / "events") if config.run.tensorboard else None
+        written = config.run.tensorboard and ranks.first
+        self.events = EventFiles(folder.path / "events") if written else None
         self.targets = torch.from_numpy(self.data.targets).to(self.device)
         self.epoch, self.step, self.loss_sum = 0, 0, 0.0
         self.reports: list[EpochReport] = []
@@ -113,10 +134,10 @@ class Run:
         config, pictures = self.config, self.data.pictures
         if not config.run.cached_views:
             transform, threads = self.encoder.transform, config.run.threads
-            return Batches(pictures, transform, config.augment, config.seed, threads)
+            return Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
         if self.data.validation is not None:
             self.data.validation.keep(self.network)
-        return CachedMaps(pictures, self.network, config, self.listeners.on_step)
+        return CachedMaps(pictures, self.network, config, self.ranks, self.listeners.on_step)
 
     def facts(self) -> dict[str, Any]:
         """What decides the bits of a run besides its recipe."""
@@ -125,12 +146,13 @@ class Run:
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
             "device": str(self.device),
+            "ranks": self.ranks.count,
         }
 
     def compare(self, written: dict[str, Any]) -> None:
         """Refuse to go on with other pictures; note what else keeps the bits from being equal."""
         for name, now in self.facts().items():
-            before = written.get(name)
+            before = {"ranks": 1, **written}.get(name)
             if name == "data_sha256" and before != now:
                 raise BadInputError(
                     f"{self.folder.path} must be resumed with the pictures it was started with; "
@@ -148,7 +170,7 @@ class Run:
             if not self.reports:
                 self._report(self.encoder, None, 0.0, time.perf_counter())
             while self.epoch < self.config.schedule.epochs:
-                stopped = not self._train_epoch() or self.listeners.should_stop()
+                stopped = not self._train_epoch() or self._should_stop()
                 self._write_state()
                 if stopped and self.epoch < self.config.schedule.epochs:
                     return self._result(finished=False)
@@ -197,7 +219,7 @@ class Run:
             "reports": [asdict(report) for report in self.reports],
             "notes": self.notes,
         }
-        write_state(State(tensors, facts), self.folder.last)
+        self.folder.write_state(State(tensors, facts))
 
     def _train_epoch(self) -> bool:
         """Go on to the end of the epoch; False when asked to stop before it."""
@@ -240,11 +262,15 @@ class Run:
         every = self.config.run.checkpoint_steps
         if every is not None and self.step % every == 0:
             self._write_state()
-        return self.listeners.should_stop()
+        return self._should_stop()
+
+    def _should_stop(self) -> bool:
+        return self.ranks.any(self.listeners.should_stop())
 
     def _training_mode(self) -> None:
         self.encoder.train()
         self.loss.train()
+        rest_backbone(self.optimizer, rest=self.epoch < self.config.schedule.backbone_from)
         if self.config.run.freeze_batch_norm:
             keep_norms(self.encoder)
         if self.config.optimizer.backbone_learning_rate == 0:
@@ -253,11 +279,9 @@ class Run:
 
     def _report(self, encoder: Encoder, loss: float | None, speed: float, started: float) -> None:
         """Validate, keep the encoder if it is the best so far, tell everybody."""
-        score = ValidationScore(0, 0, 1.0)
-        if self.data.validation is not None:
-            score = self.data.validation.score(encoder, self.network)
-            if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
-                raise collapsed(score.spread, self.epoch)
+        score = self._validated(encoder)
+        if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
+            raise collapsed(score.spread, self.epoch)
         trained = [report.hits for report in self.reports[1:]]
         best = loss is not None and score.hits >= max(trained, default=0)
         if best:
@@ -282,7 +306,16 @@ class Run:
             self.events.write(self.reports[-1])
         self.listeners.on_epoch(self.reports[-1])
 
+    def _validated(self, encoder: Encoder) -> ValidationScore:
+        """By the first rank, for all of them."""
+        score = ValidationScore(0, 0, 1.0)
+        if self.data.validation is not None and self.ranks.first:
+            score = self.data.validation.score(encoder, self.network)
+        hits, queries, spread = self.ranks.from_first([score.hits, score.queries, score.spread])
+        return ValidationScore(int(hits), int(queries), spread)
+
     def _result(self, *, finished: bool) -> TrainResult:
+        self.ranks.wait()  # the first one has written
         return TrainResult(
             self.folder.path,
             finished,
@@ -321,6 +354,7 @@ def _encoder(config: TrainConfig) -> Encoder:
         size=chosen.size,
         fit=chosen.fit,
         dim=chosen.dim,
+        last_stride=chosen.last_stride,
         seed=config.seed,
     )
 

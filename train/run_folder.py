@@ -18,16 +18,19 @@ from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError, StorageError
 from retrieval.files import write_atomically
 
+from .state import State, write_state
+
 
 class RunFolder:
     """A run folder. Nothing in it is ever replaced by another run.
 
     Args:
         path: The folder.
+        writes: False for a rank that leaves writing to the first one.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self.best, self.last = path / "best", path / "last"
 
     def check_unused(self) -> None:
@@ -44,6 +47,8 @@ class RunFolder:
 
     def create(self, config: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Make the folder and write down what is about to be run."""
+        if not self.writes:
+            return
         try:
             self.last.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -71,15 +76,25 @@ class RunFolder:
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """One JSON object for each epoch so far."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        write_atomically(self.path / "metrics.jsonl", text.encode())
+        self._write("metrics.jsonl", text)
 
     def write_best(self, encoder: Encoder) -> None:
         """Put the best encoder so far in place of the one before."""
-        save_encoder(encoder, self.best, overwrite=True)
+        if self.writes:
+            save_encoder(encoder, self.best, overwrite=True)
+
+    def write_state(self, state: State) -> None:
+        """A moment to resume from."""
+        if self.writes:
+            write_state(state, self.last)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """What came out, when the run is over."""
         self._write_json("result.json", result)
 
     def _write_json(self, name: str, values: Mapping[str, Any]) -> None:
-        write_atomically(self.path / name, (json.dumps(values, indent=2) + "\n").encode())
+        self._write(name, json.dumps(values, indent=2) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        if self.writes:
+            write_atomically(self.path / name, text.encode())

@@ -20,6 +20,7 @@ from .guards import (
 from .network import Network
 from .pictures import Batch, Pictures
 from .pieces import backward_in_pieces
+from .ranks import Ranks
 
 
 class TrainStep:
@@ -32,6 +33,7 @@ class TrainStep:
         average: Running average of the encoder's weights, if one is kept.
         run: Precision, pieces.
         optimizer_config: Clipping.
+        ranks: Who else works on the step.
     """
 
     def __init__(
@@ -42,7 +44,9 @@ class TrainStep:
         average: AveragedModel | None,
         run: RunConfig,
         optimizer_config: OptimizerConfig,
+        ranks: Ranks,
     ) -> None:
+        self.ranks = ranks
         self.network, self.encoder, self.loss = network, network.encoder, loss
         self.optimizer, self.average, self._pieces = optimizer, average, run.pieces
         self._clip = optimizer_config.clip_norm or float("inf")
@@ -67,12 +71,14 @@ class TrainStep:
         total = 0.0
         for batch in batches:
             features = self._features(batch)
-            if (bad := first_bad_tensor([("images", features)])) is not None:
+            bad = self.ranks.first_sentence(first_bad_tensor([("images", features)]))
+            if bad is not None:
                 raise _stopped(bad, batches, pictures, epoch, step)
             embeddings, loss = self._tried(features, targets[batch.positions], len(batches))
             total += float(loss)
             if not loss.isfinite():
                 raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
+        self.ranks.exchange(self.encoder, self.loss)
         norm = nn.utils.clip_grad_norm_(self._learned, self._clip)
         if not norm.isfinite():
             raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)
@@ -101,17 +107,21 @@ class TrainStep:
 
     def _backward(self, features: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
         def loss_of(embeddings: Tensor) -> Tensor:
-            loss: Tensor = self.loss(embeddings, targets) / batches
+            whole = self.ranks.whole(embeddings, len(targets))
+            with self.ranks.random_stream(seed, features.device, common=True):
+                loss: Tensor = self.loss(whole, targets) / batches
             return loss
 
-        if self._pieces > 1:
-            embeddings, loss = backward_in_pieces(
-                self.encoder, self.network.embed, features, self._pieces, loss_of
-            )
-        else:
-            embeddings = self.network.embed(features)
-            loss = loss_of(embeddings)
-            loss.backward()  # type: ignore[no-untyped-call]
+        seed = self.ranks.random_seed()
+        with self.ranks.random_stream(seed, features.device, common=False):
+            if self._pieces > 1:
+                embeddings, loss = backward_in_pieces(
+                    self.encoder, self.network.embed, features, self._pieces, loss_of
+                )
+            else:
+                embeddings = self.network.embed(features)
+                loss = loss_of(embeddings)
+                loss.backward()  # type: ignore[no-untyped-call]
         return embeddings.detach(), loss.detach() * batches
 
     def _blame(self, embeddings: Tensor, loss: Tensor) -> str:

@@ -3,7 +3,7 @@
 :func:`train` builds everything from the recipe and the seed; :func:`resume` builds the same, then
 puts back the numbers of a state. Because batches, augmentation and learning rates are functions of
 seed, epoch and step, a resumed run goes on bit by bit as the uninterrupted one would have on the
-same machine.
+same machine. Under ``torchrun`` several processes share a run, see :mod:`train.ranks`.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from retrieval.errors import BadInputError
 
 from .config import TrainConfig, from_settings
 from .data import read_benchmark
+from .ranks import Ranks, joined
 from .reports import EpochReport, TrainResult
 from .run import Listeners, Run
 from .run_folder import RunFolder
@@ -44,12 +45,15 @@ def train(
         TrainingError: NaN or collapse; the message names the tensor and the pictures.
         StorageError: The disk is full or read-only.
     """
-    folder = RunFolder(out)
-    folder.check_unused()
-    found = read_benchmark(config) if benchmark is None else benchmark
-    run = Run(config, found, folder, Listeners(on_epoch, on_step, should_stop))
-    folder.create(config.settings(), run.facts())
-    return run.go_on()
+    listeners = Listeners(on_epoch, on_step, should_stop)
+    with joined(config.run.device) as ranks:
+        folder = RunFolder(out, writes=ranks.first)
+        folder.check_unused()
+        ranks.wait()  # all have looked before one writes
+        found = read_benchmark(config) if benchmark is None else benchmark
+        run = Run(config, found, folder, _heard(listeners, ranks), ranks)
+        folder.create(config.settings(), run.facts())
+        return run.go_on()
 
 
 def resume(
@@ -76,16 +80,25 @@ def resume(
         DamagedDataError: The state is not what was written.
         TrainingError: See :func:`train`.
     """
-    folder = RunFolder(out)
-    written = folder.config()
+    listeners = Listeners(on_epoch, on_step, should_stop)
+    written = RunFolder(out).config()
     config = from_settings(written["config"], str(out / "config.json"))
-    states = state_files(folder.last)
-    if previous and len(states) < 2:
-        raise BadInputError(f"{out} must have two states to go back by one; got {len(states)}.")
-    state = read_state(states[-2 if previous else -1]) if states else None
-    found = read_benchmark(config) if benchmark is None else benchmark
-    run = Run(config, found, folder, Listeners(on_epoch, on_step, should_stop))
-    run.compare(written)
-    if state is not None:
-        run.load(state)
-    return run.go_on()
+    with joined(config.run.device) as ranks:
+        folder = RunFolder(out, writes=ranks.first)
+        ranks.wait()  # nobody is still writing
+        states = state_files(folder.last)
+        if previous and len(states) < 2:
+            raise BadInputError(f"{out} must have two states to go back by one; got {len(states)}.")
+        state = read_state(states[-2 if previous else -1]) if states else None
+        ranks.wait()  # all have read the same state before one writes the next
+        found = read_benchmark(config) if benchmark is None else benchmark
+        run = Run(config, found, folder, _heard(listeners, ranks), ranks)
+        run.compare(written)
+        if state is not None:
+            run.load(state)
+        return run.go_on()
+
+
+def _heard(listeners: Listeners, ranks: Ranks) -> Listeners:
+    """Only the first rank reports; each may ask to stop."""
+    return listeners if ranks.first else Listeners(should_stop=listeners.should_stop)

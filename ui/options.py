@@ -36,16 +36,23 @@ Untrained = Annotated[
     typer.Option("--untrained", help="Random weights: the floor.", rich_help_panel=_ENCODER),
 ]
 Pooling = Annotated[
-    str,
+    str | None,
     typer.Option(
-        help="average, maximum, average_maximum, gem, scda; options as in gem:p=4 or "
-        "scda:plus=true.",
+        help="average (when left out), maximum, average_maximum, gem, scda; options as in gem:p=4 "
+        "or scda:plus=true. With --encoder: in place of its own.",
         rich_help_panel=_ENCODER,
     ),
 ]
 Size = Annotated[
     int | None,
     typer.Option(help="Input side in pixels; the network's own.", rich_help_panel=_ENCODER),
+]
+LastStride = Annotated[
+    int | None,
+    typer.Option(
+        help="1: torchvision's ResNets keep the resolution through their last stage.",
+        rich_help_panel=_ENCODER,
+    ),
 ]
 Fit = Annotated[
     str,
@@ -79,26 +86,32 @@ def chosen_encoder(
     backbone: str,
     weights: Path | None,
     untrained: bool,
-    pooling: str,
+    pooling: str | None,
     size: int | None,
     fit: str,
     flip: bool,
+    last_stride: int | None = None,
 ) -> "Encoder":
     """The encoder that the options above describe: a saved one, or a frozen backbone."""
     if folder is not None:
+        from retrieval import plugins, poolings
         from retrieval.checkpoints import load_encoder
 
-        return load_encoder(folder)
+        saved = load_encoder(folder)
+        if pooling is None:
+            return saved
+        return saved.with_pooling(plugins.build(poolings, part(pooling)))
     from retrieval.encoder import build_encoder
 
     return build_encoder(
         backbone,
-        part(pooling),
+        part(pooling or "average"),
         weights=weights,
         pretrained=weights is None and not untrained,
         size=size,
         fit=fit,
         flip=flip,
+        last_stride=last_stride,
     )
 
 

@@ -19,7 +19,13 @@ LIBRARIES = {"torchvision": "_torchvision_networks", "timm": "_timm_networks"}
 """Libraries in the order in which a bare name is looked for, and the file that knows each."""
 
 
-def build_backbone(name: str, *, weights: Path | None = None, pretrained: bool = False) -> Backbone:
+def build_backbone(
+    name: str,
+    *,
+    weights: Path | None = None,
+    pretrained: bool = False,
+    last_stride: int | None = None,
+) -> Backbone:
     """Make the backbone called ``name``.
 
     Args:
@@ -29,15 +35,25 @@ def build_backbone(name: str, *, weights: Path | None = None, pretrained: bool =
             library names it. Its classifier is not used and may be missing.
         pretrained: Download the library's weights. Without both, weights are drawn from torch's
             random generator; seed it for the same ones again.
+        last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets: a map
+            of twice the height and width, with the same weights.
 
     Raises:
-        BadInputError: Unknown name, or weights that do not fit or cannot be fetched.
+        BadInputError: Unknown name, weights that do not fit or cannot be fetched, or a network
+            without such a stage.
     """
     if weights is not None and pretrained:
         raise BadInputError(
             f"weights of {name} must come from one place; got --pretrained and {weights}. "
             "Choose one."
         )
+    backbone = _build(name, weights, pretrained)
+    if last_stride is not None:
+        backbone.set_last_stride(last_stride)
+    return backbone
+
+
+def _build(name: str, weights: Path | None, pretrained: bool) -> Backbone:
     library, _, network = name.rpartition(":")
     if library and library not in LIBRARIES:
         raise BadInputError(plugins.unknown("library of networks", library, LIBRARIES))

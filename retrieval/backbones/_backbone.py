@@ -21,6 +21,7 @@ class Backbone(nn.Module, ABC):
         size: Side of the square input the weights were trained with.
         fixed_size: Whether the network takes no other size.
         ignored: Tensors of the weights file that belonged to the classifier.
+        last_stride: Stride of the last stage where it is not the network's own.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Backbone(nn.Module, ABC):
     size: int = 224
     fixed_size: bool = False
     ignored: tuple[str, ...] = ()
+    last_stride: int | None = None
 
     @abstractmethod
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,6 +56,17 @@ class Backbone(nn.Module, ABC):
         raise BadInputError(
             f"frozen layers need a network whose layers run one after the other; got {self.name}. "
             "Set optimizer.frozen_layers = 0."
+        )
+
+    def set_last_stride(self, stride: int) -> None:
+        """Make the last stage keep the resolution, where the network can; the weights stay.
+
+        Raises:
+            BadInputError: It cannot, or ``stride`` is not 1.
+        """
+        raise BadInputError(
+            f"last_stride must be 1, for a ResNet of torchvision; got {stride} for {self.name}. "
+            "Leave it out, or take a network such as torchvision:resnet50."
         )
 
     @torch.no_grad()

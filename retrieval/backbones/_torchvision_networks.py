@@ -82,6 +82,16 @@ class CutNetwork(Backbone):
         self.channels_last_axis = isinstance(network, models.SwinTransformer)
         self.channels = (maps[cut][-1 if self.channels_last_axis else -3], maps[-1][-3])
         self.stride = 2 ** round(math.log2(TRIAL_SIZE / sides[-1]))
+        self.is_resnet = isinstance(network, models.ResNet)
+
+    def set_last_stride(self, stride: int) -> None:
+        if not self.is_resnet or stride != 1:
+            return super().set_last_stride(stride)
+        for layer in self.rest.modules():
+            if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2):
+                layer.stride = (1, 1)
+        self.stride, self.last_stride = self.stride // 2, stride
+        return None
 
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         early = self.early(images)

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from ..errors import BadInputError
 from ._pooling import Pooling
+from ._selection import average_and_maximum, largest_component
 
 EARLY_WEIGHT = 0.5
 """Weight of the early map's half of SCDA+, from the reference."""
@@ -48,14 +49,14 @@ class Scda(Pooling):
 
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         mask = self.mask(last)  # (B, h, w)
-        halves = _average_and_maximum(last, mask)
+        halves = average_and_maximum(last, mask)
         if not self.plus:
             return halves
         if early is None:
             raise BadInputError("scda with plus needs the early map; got None. Pass both maps.")
         scaled = F.interpolate(mask[:, None].float(), early.shape[2:], mode="nearest-exact")
         early_mask = _above_mean(early) & (scaled[:, 0] > 0)
-        return torch.cat([halves, EARLY_WEIGHT * _average_and_maximum(early, early_mask)], dim=1)
+        return torch.cat([halves, EARLY_WEIGHT * average_and_maximum(early, early_mask)], dim=1)
 
     def mask(self, last: Tensor) -> Tensor:
         """The positions that are used: (B, C, h, w) to (B, h, w) bool, some in every row."""
@@ -66,45 +67,6 @@ class Scda(Pooling):
         return 2 * channels[1] + (2 * channels[0] if self.plus else 0)
 
 
-@torch.no_grad()
-def largest_component(mask: Tensor) -> Tensor:
-    """The largest 8-connected component of each mask, (B, h, w) bool to (B, h, w) bool.
-
-    Of equal ones, that with the first position in column-major order. An empty mask stays empty.
-    """
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
-        raise BadInputError(
-            "scda depends on the picture and must not be traced; trace the encoder's backbone."
-        )
-    height, width = mask.shape[1:]
-    count = height * width
-    # Every position its own label, the first in column-major order the largest; zero outside.
-    order = torch.arange(count, device=mask.device).view(width, height).T
-    labels = mask * (count - order).float()
-    while True:  # the largest label of a component floods it, one step a turn
-        flooded = mask * F.max_pool2d(labels[:, None], 3, stride=1, padding=1)[:, 0]
-        if torch.equal(flooded, labels):
-            break
-        labels = flooded
-    label = labels.flatten(1).long()
-    sizes = torch.zeros(len(mask), count + 1, dtype=torch.long, device=mask.device)
-    sizes.scatter_add_(1, label, torch.ones_like(label))
-    sizes[:, 0] = 0  # outside of the mask
-    # Size first, then label, in one number.
-    key = sizes * (count + 1) + torch.arange(count + 1, device=mask.device)
-    return mask & (label == key.argmax(dim=1, keepdim=True)).view_as(mask)
-
-
 def _above_mean(features: Tensor) -> Tensor:
     activation = features.detach().sum(dim=1)  # (B, h, w)
     return activation > activation.mean(dim=(1, 2), keepdim=True)
-
-
-def _average_and_maximum(features: Tensor, mask: Tensor) -> Tensor:
-    """Both over the positions of the mask, each of norm 1: (B, 2C). An empty mask gives zeros."""
-    inside = mask[:, None]
-    size = mask.sum(dim=(1, 2))[:, None]
-    average = torch.where(inside, features, 0).sum(dim=(2, 3)) / size.clamp(min=1)
-    maximum = torch.where(inside, features, -torch.inf).amax(dim=(2, 3))
-    maximum = torch.where(size > 0, maximum, 0)
-    return torch.cat([F.normalize(average), F.normalize(maximum)], dim=1)

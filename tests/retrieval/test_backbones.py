@@ -162,6 +162,39 @@ def test_weights_facts_come_with_the_network() -> None:
     assert build_backbone("mobilenet_v2").std == (0.229, 0.224, 0.225)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_the_last_stage_of_a_resnet_can_keep_the_resolution(name: str) -> None:
+    torch.manual_seed(0)
+    usual = build_backbone(name).eval()
+    torch.manual_seed(0)
+    finer = build_backbone(name, last_stride=1).eval()
+    early, last = finer.early_and_last(images(64))
+    assert last.shape[2:] == early.shape[2:] == (4, 4)
+    torch.testing.assert_close(early, usual.early_and_last(images(64))[0])  # the stage before
+    assert (finer.stride, finer.last_stride, usual.last_stride) == (16, 1, None)
+    assert finer.channels == usual.channels
+    network: Any = models.get_model(name, weights=None)
+    first = network.layer4[0]
+    for layer in (first.conv1, first.conv2, first.downsample[0]):
+        layer.stride = (1, 1)
+    names = [n for n in network.state_dict() if not n.startswith("fc")]
+    weights = dict(zip(names, finer.state_dict().values(), strict=True))
+    network.load_state_dict(weights, strict=False)
+    want = classifier_input(network, images(64))
+    torch.testing.assert_close(last.mean(dim=(2, 3)), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride"),
+    [("vgg11", 1), ("small", 1), ("timm:test_resnet", 1), ("resnet18", 2), ("resnet18", 0)],
+)
+def test_other_networks_and_strides_are_refused(name: str, stride: int) -> None:
+    sentence = f"last_stride must be 1, for a ResNet of torchvision; got {stride} for .*{name}"
+    with pytest.raises(BadInputError, match=sentence):
+        build_backbone(name, last_stride=stride)
+
+
 # ---- our own networks ---------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from retrieval.backbones import Backbone
 from retrieval.encoder import Encoder, build_encoder, unusable
+from retrieval.errors import BadInputError
 from retrieval.poolings.average import Average
 from retrieval.poolings.scda import Scda
 from retrieval.transforms import Transform
@@ -242,6 +243,37 @@ def test_settings_are_plain_and_make_the_encoder_again() -> None:
     again.load_state_dict(made.state_dict())
     assert again.fingerprint() == made.fingerprint()
     np.testing.assert_array_equal(again.vectors(images(2, 64)), made.vectors(images(2, 64)))
+
+
+def test_the_stride_of_the_last_stage_is_part_of_an_encoder() -> None:
+    usual = build_encoder("resnet18", size=64)
+    finer = build_encoder("resnet18", size=64, last_stride=1)
+    assert "last_stride" not in usual.settings()  # older fingerprints hold
+    assert usual.fingerprint() != finer.fingerprint()
+    again = Encoder.from_settings(json.loads(json.dumps(finer.settings())))
+    again.load_state_dict(finer.state_dict())
+    assert again.fingerprint() == finer.fingerprint()
+    np.testing.assert_array_equal(again.vectors(images(1, 64)), finer.vectors(images(1, 64)))
+    assert not np.allclose(usual.vectors(images(1, 64)), finer.vectors(images(1, 64)), atol=1e-3)
+
+
+def test_another_pooling_of_the_same_weights() -> None:
+    made = build_encoder("small", "average", size=32, flip=True)
+    swapped = made.with_pooling(Scda())
+    want = build_encoder("small", "scda", size=32, flip=True)
+    assert swapped.fingerprint() == want.fingerprint()
+    assert not swapped.training
+
+
+@pytest.mark.parametrize("part", ["projection", "whitening"])
+def test_a_pooling_that_something_was_made_for_stays(part: str) -> None:
+    made = build_encoder("small", "average", size=32, dim=5 if part == "projection" else None)
+    if part == "whitening":
+        made = made.with_whitening(Whitening(192, 3))
+    with pytest.raises(
+        BadInputError, match=f"an encoder with a {part}, which was made for average"
+    ):
+        made.with_pooling(Scda())
 
 
 def test_the_seed_decides_and_the_callers_generator_is_left_alone() -> None:

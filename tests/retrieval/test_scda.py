@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from retrieval.poolings.scda import Scda, largest_component
+from retrieval.poolings._selection import largest_component
+from retrieval.poolings.scda import Scda
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

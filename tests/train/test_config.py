@@ -118,3 +118,10 @@ def test_with_root_changes_nothing_else() -> None:
     assert moved.benchmark == {"name": "catalogue", "root": "elsewhere"}
     assert isinstance(moved, TrainConfig)
     assert moved.settings() | {"benchmark": {}} == config.settings() | {"benchmark": {}}
+
+
+def test_a_backbone_cannot_rest_where_nothing_else_learns() -> None:
+    settings = ["schedule.backbone_from=2"]
+    with pytest.raises(BadInputError, match=r"must be 0 without encoder\.dim.*; got 2"):
+        from_settings(override(LEAST, settings))
+    assert from_settings(override(LEAST, [*settings, "encoder.dim=8"])).schedule.backbone_from == 2

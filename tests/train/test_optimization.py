@@ -9,7 +9,13 @@ from torch import nn
 from retrieval.encoder import build_encoder
 from train.config import OptimizerConfig, ScheduleConfig
 from train.losses.proxy_anchor import ProxyAnchor
-from train.optimization import keep_norms, learning_rate_share, make_optimizer, set_learning_rates
+from train.optimization import (
+    keep_norms,
+    learning_rate_share,
+    make_optimizer,
+    rest_backbone,
+    set_learning_rates,
+)
 
 CONFIG = OptimizerConfig(
     backbone_learning_rate=1.0, head_learning_rate=2.0, loss_learning_rate=3.0, weight_decay=0.1
@@ -58,6 +64,27 @@ def test_rates_rise_and_fall() -> None:
     assert all(a > b for a, b in itertools.pairwise(shares[6:]))
     assert shares[6 + 7] == pytest.approx(0.1 + 0.9 / 2)
     assert learning_rate_share(20, 4, config) == pytest.approx(0.1)
+
+
+def test_rates_fall_in_steps() -> None:
+    config = ScheduleConfig(epochs=6, warmup=0.5, decay_epochs=2, decay=0.1)
+    shares = [learning_rate_share(step, 4, config) for step in range(24)]
+    assert shares[:2] == pytest.approx([0.5, 1.0])
+    assert shares[2:8] == [1] * 6
+    assert shares[8:16] == pytest.approx([0.1] * 8)
+    assert shares[16:] == pytest.approx([0.01] * 8)
+
+
+def test_a_backbone_that_rests_does_not_learn_and_kept_norms_never_do() -> None:
+    encoder = build_encoder("small", size=32, dim=8).train()
+    keep_norms(encoder)
+    optimizer = make_optimizer(encoder, nn.Identity(), CONFIG)
+    learning = {name for name, p in encoder.named_parameters() if p.requires_grad}
+    rest_backbone(optimizer, rest=True)
+    resting = {name for name, p in encoder.named_parameters() if p.requires_grad}
+    assert resting == {"projection.weight", "projection.bias"}
+    rest_backbone(optimizer, rest=False)
+    assert {name for name, p in encoder.named_parameters() if p.requires_grad} == learning
 
 
 def test_setting_rates_twice_is_setting_them_once() -> None:

@@ -26,6 +26,7 @@ from train.guards import TrainingError
 from train.losses.multi_similarity import MultiSimilarity
 from train.losses.triplet_softmax import TripletSoftmax
 from train.reports import EpochReport, TrainResult
+from train.samplers import PKSampler
 from train.state import State, read_state, state_files
 from train.trainer import resume
 from train.trainer import train as train_encoder
@@ -245,6 +246,24 @@ def test_every_piece_of_a_state_counts(
             state.tensors[name] = first.tensors[name]
     monkeypatch.setattr("train.trainer.read_state", lambda _: state)
     assert same(whole, resume(out, benchmark=figures)) == (lost == "nothing")
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_a_backbone_rests_at_first(figures: Benchmark, tmp_path: Path, pieces: int) -> None:
+    config = recipe("schedule.backbone_from=1", "schedule.epochs=3", f"run.pieces={pieces}")
+
+    def weight(run: str) -> Tensor:
+        state = read_state(state_files(tmp_path / run / "last")[-1])
+        return state.tensors["encoder/backbone.stem.0.weight"]
+
+    steps = len(PKSampler(np.repeat(np.arange(8), 6), 4, 3).batches(0))
+    for run, done in (("begun", 1), ("rested", steps), ("awake", steps + 1)):
+        train_encoder(config, tmp_path / run, benchmark=figures, should_stop=Stop(done))
+    assert torch.equal(weight("begun"), weight("rested"))
+    assert not torch.equal(weight("rested"), weight("awake"))
+    whole = train_encoder(config, tmp_path / "whole", benchmark=figures)
+    for run in ("begun", "awake"):
+        assert same(whole, resume(tmp_path / run, benchmark=figures))
 
 
 def test_a_run_folder_is_never_overwritten(figures: Benchmark, finished: TrainResult) -> None:

@@ -13,12 +13,13 @@ def encoder(
     backbone: options.BackboneName = "mobilenet_v2",
     weights: options.Weights = None,
     untrained: options.Untrained = False,
-    pooling: options.Pooling = "average",
+    pooling: options.Pooling = None,
     whiten: options.Whiten = None,
     photos: Annotated[
         Path | None, typer.Option(help="Photos to fit the whitening on: a folder or a table.")
     ] = None,
     size: options.Size = None,
+    last_stride: options.LastStride = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,
     runtime: options.Runtime = "auto",
@@ -28,7 +29,9 @@ def encoder(
     from retrieval.checkpoints import save_encoder
     from retrieval.errors import BadInputError
 
-    chosen = options.chosen_encoder(None, backbone, weights, untrained, pooling, size, fit, flip)
+    chosen = options.chosen_encoder(
+        None, backbone, weights, untrained, pooling, size, fit, flip, last_stride
+    )
     if whiten:
         if photos is None:
             raise BadInputError("--whiten must have photos to fit on; got none. Add --photos.")

@@ -29,9 +29,10 @@ def evaluate(
     backbone: options.BackboneName = "mobilenet_v2",
     weights: options.Weights = None,
     untrained: options.Untrained = False,
-    pooling: options.Pooling = "average",
+    pooling: options.Pooling = None,
     whiten: options.Whiten = None,
     size: options.Size = None,
+    last_stride: options.LastStride = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,
     runtime: options.Runtime = "auto",
@@ -50,7 +51,9 @@ def evaluate(
     from ui.progress import progress
 
     data = benchmarks.read(benchmark, root, options.assignments(option or []))
-    chosen = options.chosen_encoder(encoder, backbone, weights, untrained, pooling, size, fit, flip)
+    chosen = options.chosen_encoder(
+        encoder, backbone, weights, untrained, pooling, size, fit, flip, last_stride
+    )
     if whiten:
         from ui.whitening import whitened
 

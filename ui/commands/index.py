@@ -20,7 +20,7 @@ def index(
     backbone: options.BackboneName = "mobilenet_v2",
     weights: options.Weights = None,
     untrained: options.Untrained = False,
-    pooling: options.Pooling = "average",
+    pooling: options.Pooling = None,
     size: options.Size = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,

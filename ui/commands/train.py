@@ -18,10 +18,14 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
-    """Train an encoder; the best epoch on held-out training classes is kept in OUT/best."""
+    """Train an encoder; the best epoch on held-out training classes is kept in OUT/best.
+
+    Several processes share a run under torchrun: torchrun --nproc_per_node 2 -m ui train ...
+    """
     from indexer.interruption import Interruption
     from retrieval.errors import BadInputError
     from train.config import read_recipe
+    from train.ranks import is_first
     from train.trainer import resume as go_on
     from train.trainer import train as begin
 
@@ -40,9 +44,12 @@ def train(
         else:
             config = read_recipe(recipe, setting or [])
             result = begin(config, out, on_epoch=typer.echo, should_stop=wished)
-    for note in result.notes:
-        typer.echo(note)
+    said = [*result.notes]
+    if result.finished:
+        said += [f"best: {result.best}", f"encoder: {result.encoder_folder}"]
+    for line in said if is_first() else ():  # of several processes one speaks
+        typer.echo(line)
     if not result.finished:
-        typer.echo(f"stopped; go on with: fgir train --resume --out {out}", err=True)
+        if is_first():
+            typer.echo(f"stopped; go on with: fgir train --resume --out {out}", err=True)
         raise typer.Exit(EXIT_INTERRUPTED)
-    typer.echo(f"best: {result.best}\nencoder: {result.encoder_folder}")

@@ -1,0 +1,50 @@
+"""Positions of a map that belong to the main object, and what is pooled over them."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import BadInputError
+
+
+@torch.no_grad()
+def largest_component(mask: Tensor) -> Tensor:
+    """The largest 8-connected component of each mask, (B, h, w) bool to (B, h, w) bool.
+
+    Of equal ones, that with the first position in column-major order. An empty mask stays empty.
+    """
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        raise BadInputError(
+            "a selection depends on the picture and must not be traced; "
+            "trace the encoder's backbone."
+        )
+    height, width = mask.shape[1:]
+    count = height * width
+    # Every position its own label, the first in column-major order the largest; zero outside.
+    order = torch.arange(count, device=mask.device).view(width, height).T
+    labels = mask * (count - order).float()
+    while True:  # the largest label of a component floods it, one step a turn
+        flooded = mask * F.max_pool2d(labels[:, None], 3, stride=1, padding=1)[:, 0]
+        if torch.equal(flooded, labels):
+            break
+        labels = flooded
+    label = labels.flatten(1).long()
+    sizes = torch.zeros(len(mask), count + 1, dtype=torch.long, device=mask.device)
+    sizes.scatter_add_(1, label, torch.ones_like(label))
+    sizes[:, 0] = 0  # outside of the mask
+    # Size first, then label, in one number.
+    key = sizes * (count + 1) + torch.arange(count + 1, device=mask.device)
+    return mask & (label == key.argmax(dim=1, keepdim=True)).view_as(mask)
+
+
+def average_and_maximum(features: Tensor, mask: Tensor) -> Tensor:
+    """Mean and maximum over a mask (B, h, w), each of norm 1: (B, C, h, w) to (B, 2C).
+
+    An empty mask gives zeros.
+    """
+    inside = mask[:, None]
+    size = mask.sum(dim=(1, 2))[:, None]
+    average = torch.where(inside, features, 0).sum(dim=(2, 3)) / size.clamp(min=1)
+    maximum = torch.where(inside, features, -torch.inf).amax(dim=(2, 3))
+    maximum = torch.where(size > 0, maximum, 0)
+    return torch.cat([F.normalize(average), F.normalize(maximum)], dim=1)
