@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
+from retrieval import plugins, reranking
+from retrieval.comparison import compare
 from retrieval.data import Benchmark, Relevance, Split
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoding import encode_files
@@ -255,3 +257,48 @@ def test_a_report_is_read_without_pytorch() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", plugins.names(reranking))
+@pytest.mark.parametrize("same_images", [True, False])
+def test_a_re_ranking_and_what_it_costs_are_in_the_report(
+    encoder: Encoder, tmp_path: Path, name: str, same_images: bool
+) -> None:
+    gallery = split_of(tmp_path / "gallery", [0, 0, 0, 1, 1, 1, 2, 2])
+    gallery.paths[5].write_bytes(b"no picture")
+    gallery.paths[6].write_bytes(gallery.paths[7].read_bytes())
+    query = gallery if same_images else split_of(tmp_path / "query", [0, 1, 2], seed=50)
+    benchmark = Benchmark("b", query, gallery)
+    plain = run(encoder, benchmark, ks=(1, 2))
+    method = plugins.build(reranking, {"name": name, "candidates": 5})
+    found = run(encoder, benchmark, ks=(1, 2), reranking=method)
+    facts = found.run["reranking"]
+    assert facts["settings"] == method.settings()
+    assert facts["ms_per_query"] > 0
+    assert "reranking" not in plain.run
+    assert found.name == f"{plain.name} + {name}:candidates=5"
+    assert f"| {name}:candidates=5, " in table([plain, found])
+    assert [row.count("|") for row in table([plain, found]).splitlines()[:4]] == [10] * 4
+    found.save(tmp_path / "run")
+    loaded = EvaluationReport.load(tmp_path / "run")
+    assert loaded.name == found.name
+    assert f"B: {found.name}" in str(compare(plain, loaded))
+
+
+def test_a_report_of_vectors_is_re_ranked_too() -> None:
+    split = made_split(60, 6)
+    vectors = made_vectors(split.targets, noise=1.0)
+    benchmark = Benchmark("b", split, split)
+    method = plugins.build(reranking, {"name": "alpha_query_expansion", "n": 3})
+    plain, found = (
+        report(benchmark, vectors, vectors),
+        report(benchmark, vectors, vectors, reranking=method),
+    )
+    assert score(found, "mAP") != score(plain, "mAP")
+    with pytest.raises(ValueError, match=r"^local_max_sim must have local descriptors"):
+        report(
+            benchmark,
+            vectors,
+            vectors,
+            reranking=plugins.build(reranking, {"name": "local_max_sim"}),
+        )

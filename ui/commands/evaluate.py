@@ -31,6 +31,7 @@ def evaluate(
     untrained: options.Untrained = False,
     pooling: options.Pooling = "average",
     whiten: options.Whiten = None,
+    rerank: options.Rerank = None,
     size: options.Size = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,
@@ -49,6 +50,7 @@ def evaluate(
     from retrieval.evaluation import evaluate as evaluated
     from ui.progress import progress
 
+    reranking = options.reranking(rerank)
     data = benchmarks.read(benchmark, root, options.assignments(option or []))
     chosen = options.chosen_encoder(encoder, backbone, weights, untrained, pooling, size, fit, flip)
     if whiten:
@@ -65,6 +67,7 @@ def evaluate(
             runtime=runtime,
             batch_size=batch_size,
             notes=notes,
+            reranking=reranking,
             on_progress=advance,
         )
     if untrained and encoder is None:
