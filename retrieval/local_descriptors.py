@@ -31,7 +31,7 @@ class LocalDescriptors:
     def __init__(
         self, columns: Iterable[Columns], positions: NDArray[np.int64] | None = None
     ) -> None:
-        masks, sizes, channels = [], [0], 1
+        masks, sizes, channels = [], [0], 0
         with tempfile.TemporaryFile() as file:
             for rows, mask in columns:
                 file.write(rows.astype(np.float16).tobytes())
@@ -41,12 +41,7 @@ class LocalDescriptors:
             file.flush()
             self._ends = np.cumsum(sizes)
             shape = (int(self._ends[-1]), channels)
-            empty = not shape[0]
-            self._rows = (
-                np.empty(shape, np.float16)
-                if empty
-                else np.memmap(file, np.float16, "r", shape=shape)
-            )
+            self._rows = np.memmap(file, np.float16, "r", shape=shape)
         self._mask = np.concatenate([np.empty(0, bool), *masks])
         self._positions = np.arange(len(masks)) if positions is None else positions
 

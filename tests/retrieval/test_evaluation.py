@@ -17,6 +17,8 @@ from retrieval.data import Benchmark, Relevance, Split
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoding import encode_files
 from retrieval.evaluation import EvaluationReport, evaluate, report, table
+from retrieval.metrics import judge
+from retrieval.reranker import Reranker
 from tests.retrieval.runs import made_report, made_split, made_vectors
 
 COLOURS = ((200, 40, 40), (40, 160, 60), (40, 60, 200))
@@ -283,6 +285,29 @@ def test_a_re_ranking_and_what_it_costs_are_in_the_report(
     loaded = EvaluationReport.load(tmp_path / "run")
     assert loaded.name == found.name
     assert f"B: {found.name}" in str(compare(plain, loaded))
+
+
+def test_neighbours_are_enough_where_copies_are_left_out() -> None:
+    """Each list must be whole without the query and its four copies."""
+    split = made_split(60, 6)
+    files = np.arange(60) % 12
+    vectors = made_vectors(files, noise=0.7)
+    method = plugins.build(reranking, {"name": "k_reciprocal", "k1": 6, "k2": 3})
+    found = report(
+        Benchmark("b", split, split), vectors, vectors, same_files=(files, files), reranking=method
+    )
+    deep = Reranker(method, vectors, vectors, most_left_out=30)
+    want = judge(
+        vectors,
+        vectors,
+        split.targets,
+        split.targets,
+        same_files=(files, files),
+        keep=10,
+        rescore=deep,
+    )
+    np.testing.assert_array_equal(found.outcomes.hits.indices, want.hits.indices)
+    np.testing.assert_array_equal(found.outcomes.average_precision, want.average_precision)
 
 
 def test_a_report_of_vectors_is_re_ranked_too() -> None:
