@@ -178,8 +178,11 @@ class Measuring:
 
     @cached_property
     def plain(self) -> tuple[float, Encoded, Encoded]:
-        """Seconds and vectors of the queries and of the gallery."""
-        return self._encoded(self.encoder)
+        """Seconds, as in the row where there is one, and vectors of queries and gallery."""
+        seconds, query, gallery = self._encoded(self.encoder)
+        if (self.runs / "plain" / "report.json").exists():
+            seconds = EvaluationReport.load(self.runs / "plain").run["seconds"]["encoding"]
+        return seconds, query, gallery
 
     @cached_property
     def same_files(self) -> tuple[list[str], list[str]]:
