@@ -173,8 +173,7 @@ class Measuring:
         seconds, query, gallery = self.plain
         chosen = self._choose(method)
         maps = self.maps if chosen.needs_maps else None
-        found = self._report(method, query.vectors, gallery.vectors, seconds, chosen, maps)
-        return found.named(str(chosen))
+        return self._report("plain", query.vectors, gallery.vectors, seconds, chosen, maps)
 
     @cached_property
     def plain(self) -> tuple[float, Encoded, Encoded]:

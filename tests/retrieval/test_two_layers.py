@@ -33,7 +33,7 @@ def test_other_poolings_can_be_doubled(of: str) -> None:
     encoder = build_encoder("small", {"name": "two_layers", "of": of}, size=32)
     vectors = encoder.vectors(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert vectors.shape == (2, encoder.dim)
-    assert encoder.settings()["pooling"] == {"name": "two_layers", "of": of, "weight": 0.5}
+    assert encoder.settings()["pooling"] == {"name": "two_layers", "of": of, "weight": 0.2}
 
 
 @pytest.mark.parametrize(
