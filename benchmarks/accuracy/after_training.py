@@ -3,8 +3,8 @@
 Rows: the encoder as it is, with the mirrored picture, with a whitening fitted on training photos,
 with a second layer, and with each re-ranking. Settings of re-rankings are chosen on the training
 part, never on the test part: photos of classes that ``fgir train`` holds out by default query all
-others. Among the held-out classes alone a photo finds its class so easily that every re-ranking
-looks good. A row whose run folder is there already is not measured again.
+others; among the held-out classes alone a photo finds its class far more often than in the test.
+A row whose run folder is there already is not measured again.
 
     python benchmarks/accuracy/after_training.py --encoder frozen --data DATA --set birds
     python benchmarks/accuracy/after_training.py --encoder runs/x/best --data DATA --set birds
