@@ -94,8 +94,8 @@ class Comparison:
         return "\n".join(
             [
                 f"{self.first.benchmark}, {count} queries",
-                f"A: {self.first.encoder.get('name', 'run A')}",
-                f"B: {self.second.encoder.get('name', 'run B')}",
+                f"A: {self.first.name or 'run A'}",
+                f"B: {self.second.name or 'run B'}",
                 f"{name}: both {self.both}, only A {len(self.lost_rows)}, "
                 f"only B {len(self.won_rows)}, neither {self.neither}",
                 f"exact McNemar p = {self.p_value:.2g}: {self.verdict}",

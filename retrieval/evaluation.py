@@ -18,10 +18,13 @@ from .figures import KS, Score, scores
 from .files import sha256_of_file
 from .metrics import Outcomes, judge
 from .provenance import provenance
+from .reranker import Reranker
+from .reranking import Reranking
 from .statistics import REPEATS
 
 if TYPE_CHECKING:  # PyTorch is needed to encode, not to read a report
     from .encoder import Encoder
+    from .local_descriptors import LocalDescriptors
 
 __all__ = ["EvaluationReport", "Rejected", "evaluate", "report", "table"]
 
@@ -45,6 +48,7 @@ def evaluate(
     seed: int = 0,
     listing: Path | None = None,
     notes: Sequence[str] = (),
+    reranking: Reranking | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> EvaluationReport:
     """Encode a benchmark's images and score them.
@@ -62,6 +66,7 @@ def evaluate(
         seed: Of the bootstrap.
         listing: The data set's own table of images; its hash goes into the report.
         notes: More sentences for the report, such as what leaks were found.
+        reranking: Puts the first hits into another order.
         on_progress: Called with each count of images that got encoded.
     """
     from .encoding import encode_files
@@ -82,6 +87,10 @@ def evaluate(
     seconds = round(time.perf_counter() - started, 3)
     kept = _kept(benchmark, query.kept, gallery.kept)
     hashes = file_hashes(kept)
+    same_files = numbered(*hashes)
+    maps = None
+    if reranking is not None and reranking.needs_maps:
+        maps = _maps(encoder, kept, batch_size)
     lost = query.rejected if benchmark.same_images else [*query.rejected, *gallery.rejected]
     data = {"contents": digest([*hashes[0], *hashes[1]])}
     return report(
@@ -90,7 +99,9 @@ def evaluate(
         gallery.vectors,
         ks=ks,
         seed=seed,
-        same_files=numbered(*hashes),
+        same_files=same_files,
+        reranking=reranking,
+        maps=maps,
         encoder=_facts(encoder) | {"runtime": query.runtime},
         data=data | ({} if listing is None else {"listing": sha256_of_file(listing)}),
         rejected=[Rejected(file.path, file.reason) for file in lost],
@@ -112,6 +123,8 @@ def report(
     rejected: Sequence[Rejected] = (),
     encoding_seconds: float | None = None,
     notes: Sequence[str] = (),
+    reranking: Reranking | None = None,
+    maps: "tuple[LocalDescriptors, LocalDescriptors] | None" = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> EvaluationReport:
     """Score vectors that were made before.
@@ -129,6 +142,8 @@ def report(
         rejected: Files without a vector.
         encoding_seconds: What the vectors took.
         notes: Sentences for the reader.
+        reranking: Puts the first hits into another order.
+        maps: Local descriptors of queries and gallery, where ``reranking`` needs them.
         on_progress: Called with the number of queries judged so far.
 
     Raises:
@@ -137,10 +152,18 @@ def report(
     """
     check_unit_rows("query_vectors", query_vectors, [str(p) for p in benchmark.query.paths])
     check_unit_rows("gallery_vectors", gallery_vectors, [str(p) for p in benchmark.gallery.paths])
+    reranker = None
+    if reranking is not None:
+        most = _most_left_out(benchmark.same_images, same_files)
+        reranker = Reranker(
+            reranking, query_vectors, gallery_vectors, most_left_out=most, maps=maps
+        )
+        reranker.prepare()
     clock = [time.perf_counter()]
-    judging = _Judging(benchmark, query_vectors, gallery_vectors, tuple(ks), seed)
+    judging = _Judging(benchmark, query_vectors, gallery_vectors, tuple(ks), seed, reranker)
     outcomes = judging.outcomes(same_files, KEEP, on_progress)
     clock.append(time.perf_counter())
+    reranked = {} if reranker is None else {"reranking": reranker.facts()}
     figures = judging.scores(outcomes)
     facts = [*benchmark.notes, *notes, *judging.notes(outcomes, same_files)]
     if rejected:
@@ -159,7 +182,7 @@ def report(
         figures,
         encoder=dict(encoder or {}),
         data=known | dict(data or {}),
-        run=provenance() | {"seconds": seconds, "seed": seed, "repeats": REPEATS},
+        run=provenance() | {"seconds": seconds, "seed": seed, "repeats": REPEATS} | reranked,
         rejected=tuple(rejected),
         notes=tuple(facts),
     )
@@ -174,6 +197,7 @@ class _Judging:
     gallery_vectors: NDArray[np.float32]
     ks: tuple[int, ...]
     seed: int
+    reranker: Reranker | None = None
 
     def outcomes(
         self,
@@ -189,6 +213,7 @@ class _Judging:
             same_images=self.benchmark.same_images,
             same_files=same_files,
             keep=keep,
+            rescore=self.reranker,
             on_progress=on_progress,
         )
 
@@ -227,6 +252,25 @@ class _Judging:
         numbers, counts = np.unique(same_files[1], return_counts=True)
         several = numbers[counts > 1] if self.benchmark.same_images else numbers
         return int(np.isin(same_files[0], several).sum())
+
+
+def _maps(
+    encoder: "Encoder", benchmark: Benchmark, batch_size: int
+) -> "tuple[LocalDescriptors, LocalDescriptors]":
+    from .local_descriptors import local_descriptors
+
+    query = local_descriptors(encoder, benchmark.query.paths, batch_size=batch_size)
+    if benchmark.same_images:
+        return query, query
+    return query, local_descriptors(encoder, benchmark.gallery.paths, batch_size=batch_size)
+
+
+def _most_left_out(same_images: bool, same_files: Contents | None) -> int:
+    """How many gallery images one query leaves out at most: itself and copies."""
+    if same_files is None:
+        return int(same_images)
+    asked = same_files[1][np.isin(same_files[1], same_files[0])]
+    return int(np.unique(asked, return_counts=True)[1].max(initial=0))
 
 
 def _kept(benchmark: Benchmark, query: NDArray[np.int64], gallery: NDArray[np.int64]) -> Benchmark:

@@ -32,7 +32,7 @@ class EvaluationReport:
         encoder: Name, dim, fingerprint, settings, runtime, as far as known.
         data: ``root``, the folder of all images; ``list``, SHA-256 of paths, labels and their
             roles; ``contents``, of the files' bytes; ``listing``, of the data set's own table.
-        run: Date, versions, hardware, commit, seconds, seed.
+        run: Date, versions, hardware, commit, seconds, seed; ``reranking``, its settings and cost.
         rejected: Files without a vector.
         notes: Sentences a reader of the figures must know.
     """
@@ -55,9 +55,15 @@ class EvaluationReport:
         return self.query is self.gallery
 
     @property
+    def name(self) -> str:
+        """Encoder and re-ranking in a few words, as far as known."""
+        words = [self.encoder.get("name"), self.run.get("reranking", {}).get("method")]
+        return " + ".join(str(word) for word in words if word)
+
+    @property
     def title(self) -> str:
-        """Benchmark and encoder in a few words."""
-        name = self.encoder.get("name")
+        """Benchmark, encoder and re-ranking in a few words."""
+        name = self.name
         return f"{self.benchmark}, {name}" if name else self.benchmark
 
     def __str__(self) -> str:
@@ -112,12 +118,13 @@ class EvaluationReport:
 def table(reports: Sequence[EvaluationReport]) -> str:
     """Several reports as a Markdown table, with what its cells mean below it."""
     names = list(dict.fromkeys(score.name for report in reports for score in report.scores))
-    head = ["benchmark", "encoder", "queries / gallery", *names]
+    reranked = any("reranking" in report.run for report in reports)
+    head = ["benchmark", "encoder", *(["re-ranking"] * reranked), "queries / gallery", *names]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for one in reports:
         cells = {score.name: _cell(score) for score in one.scores}
         size = f"{len(one.query)} / {len(one.gallery)}"
-        row = [one.benchmark, str(one.encoder.get("name", "")), size]
+        row = [one.benchmark, str(one.encoder.get("name", "")), *([_method(one)] * reranked), size]
         row += [cells.get(name, "") for name in names]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
     return "\n".join([*lines, "", _LEGEND, ""])
@@ -127,6 +134,11 @@ _LEGEND = (
     "Cells: percent; hits/n; [95 % Wilson interval, as if queries were independent]; "
     "(95 % bootstrap interval over whole classes, or over the photos that sketches look for)."
 )
+
+
+def _method(report: EvaluationReport) -> str:
+    facts = report.run.get("reranking")
+    return f"{facts['method']}, {facts['ms_per_query']:.1f} ms a query" if facts else ""
 
 
 def _cell(score: Score) -> str:

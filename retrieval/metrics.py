@@ -6,6 +6,7 @@ answer is a count of the wrong ones in front of it.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,27 @@ from .errors import BadInputError
 from .ranking import TIE, Ranking, best_of_block, score_blocks
 
 _PAIRS = 2**20  # right answers handled at once, 100 bytes each
+_ABOVE = 3  # new scores, in [-1, 1], are lifted by this above all cosine similarities
 _MANY = 64  # right answers of one query above which sorting its wrong ones pays
+
+
+class Rescore(Protocol):
+    """Scores the first hits of a query again: :class:`retrieval.reranker.Reranker`."""
+
+    @property
+    def reach(self) -> int:
+        """Hits to hand in."""
+        ...
+
+    def __call__(
+        self,
+        query: int,
+        nearest: NDArray[np.int64],
+        scores: NDArray[np.float32],
+        left_out: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """(N,) new scores of the first N of ``nearest``, in [-1, 1]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -120,6 +141,7 @@ def judge(
     same_images: bool = False,
     same_files: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     keep: int = 0,
+    rescore: Rescore | None = None,
     on_progress: Callable[[int], None] | None = None,
 ) -> Outcomes:
     """Rank the whole gallery for every query and say what came of each.
@@ -140,7 +162,9 @@ def judge(
         same_images: Query i is gallery image i; the pair is left out.
         same_files: A number for the content of each query file (Q,) and of each gallery file (G,).
             Pairs with equal numbers are left out: a copy of the query is no answer to it.
-        keep: Best hits to keep for each query, ordered as :func:`retrieval.ranking.rank` does.
+        keep: Best hits to keep for each query, ordered as :func:`retrieval.ranking.rank` does, or
+            as ``rescore`` says; their scores are cosine similarities either way.
+        rescore: Puts the first hits of each query into another order before they are judged.
         on_progress: Called with the number of queries judged so far.
 
     Raises:
@@ -163,7 +187,14 @@ def judge(
         scores[:, lost_gallery] = -np.inf
         scores[lost_queries[chosen]] = -np.inf
         scores[copies.of(identities[0][chosen])] = -np.inf
-        best = best_of_block(scores, queries[chosen], gallery, keep) if keep else None
+        best = None
+        if rescore is not None:
+            fetched = min(max(keep, rescore.reach), len(gallery))
+            best = best_of_block(scores, queries[chosen], gallery, fetched)
+            pairs = copies.of(identities[0][chosen])
+            best = _rescored(rescore, start, scores, best, pairs, keep)
+        elif keep:
+            best = best_of_block(scores, queries[chosen], gallery, keep)
         rows, columns = right.of(wanted[chosen])
         kept = identities[0][start + rows] != identities[1][columns]
         done.append(_judge_block(scores, rows[kept], columns[kept], best))
@@ -231,6 +262,30 @@ def _without_nonfinite(
         rows = rows.copy()
         rows[lost] = 0
     return rows, lost
+
+
+def _rescored(
+    rescore: Rescore,
+    start: int,
+    scores: NDArray[np.float32],
+    best: tuple[NDArray[np.int64], NDArray[np.float32]],
+    left_out: tuple[NDArray[np.int64], NDArray[np.int64]],
+    keep: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Lift the first hits of B queries in ``scores`` (B, G), and the best hits in their new order.
+
+    ``start`` is the first query's number, ``left_out`` the pairs that do not count, row by row.
+    """
+    indices, similarities = best
+    for row in range(len(scores)):
+        there = int(np.count_nonzero(indices[row] >= 0))
+        nearest, near = indices[row, :there], similarities[row, :there]
+        columns = left_out[1][slice(*np.searchsorted(left_out[0], [row, row + 1]))]
+        new = rescore(start + row, nearest, near, columns)
+        scores[row, nearest[: len(new)]] = _ABOVE + new
+        order = np.argsort(-new, kind="stable")
+        indices[row, : len(new)], similarities[row, : len(new)] = nearest[order], near[order]
+    return indices[:, :keep], similarities[:, :keep]
 
 
 def _judge_block(

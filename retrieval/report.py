@@ -41,7 +41,7 @@ def write_page(reports: Sequence[EvaluationReport], path: Path) -> None:
         raise BadInputError("reports must hold at least one; got none. Evaluate something first.")
     first = reports[0]
     title = ", ".join(dict.fromkeys(report.benchmark for report in reports))
-    line = f"{first.encoder['name']} · {about(first)}" if "name" in first.encoder else about(first)
+    line = f"{first.name} · {about(first)}" if first.name else about(first)
     alone = len(reports) == 1
     parts = [
         header("Evaluation", title, line if alone else f"{len(reports)} runs · {about(first)}"),

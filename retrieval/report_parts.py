@@ -18,7 +18,7 @@ _LAST_K = 128
 
 def encoder_name(report: EvaluationReport) -> str:
     """What to call a run beside others."""
-    return str(report.encoder.get("name") or report.benchmark)
+    return report.name or report.benchmark
 
 
 def about(report: EvaluationReport) -> str:
@@ -73,6 +73,7 @@ def facts_section(report: EvaluationReport) -> str:
         "contents of the files": data.get("contents"),
         "the data set's own table": data.get("listing"),
         "seconds": _flat(run.get("seconds")),
+        "re-ranking": _flat(run.get("reranking")),
         "hardware": _flat(run.get("hardware")),
         "versions": _flat(run.get("versions")),
         "commit": run.get("commit"),

@@ -9,6 +9,7 @@ from retrieval.errors import BadInputError
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
+    from retrieval.reranking import Reranking
 
 _ENCODER = "Encoder"
 
@@ -38,8 +39,8 @@ Untrained = Annotated[
 Pooling = Annotated[
     str | None,
     typer.Option(
-        help="average (when left out), maximum, average_maximum, gem, scda; options as in gem:p=4 "
-        "or scda:plus=true. With --encoder: in place of its own.",
+        help="average (when left out), maximum, average_maximum, gem, scda, two_layers, wsl_style; "
+        "options as in gem:p=4 or scda:plus=true. With --encoder: in place of its own.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -68,6 +69,13 @@ Flip = Annotated[
 Whiten = Annotated[
     str | None,
     typer.Option(help="Whiten the vectors: pca:256 or svd:512.", rich_help_panel=_ENCODER),
+]
+Rerank = Annotated[
+    str | None,
+    typer.Option(
+        help="Put the first hits into another order: k_reciprocal, alpha_query_expansion, "
+        "local_max_sim; options as in k_reciprocal:k1=20,candidates=200.",
+    ),
 ]
 Runtime = Annotated[
     str,
@@ -113,6 +121,17 @@ def chosen_encoder(
         flip=flip,
         last_stride=last_stride,
     )
+
+
+def reranking(text: str | None) -> "Reranking | None":
+    """What ``--rerank`` asks for."""
+    if text is None:
+        return None
+    from retrieval import plugins
+    from retrieval import reranking as methods
+
+    made: Reranking = plugins.build(methods, part(text))
+    return made
 
 
 def part(text: str) -> dict[str, Any]:

@@ -11,10 +11,14 @@ import torch
 from PIL import Image
 from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
 
+from retrieval import plugins, reranking
+from retrieval.comparison import compare
 from retrieval.data import Benchmark, Relevance, Split
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoding import encode_files
 from retrieval.evaluation import EvaluationReport, evaluate, report, table
+from retrieval.metrics import judge
+from retrieval.reranker import Reranker
 from tests.retrieval.runs import made_report, made_split, made_vectors
 
 COLOURS = ((200, 40, 40), (40, 160, 60), (40, 60, 200))
@@ -255,3 +259,71 @@ def test_a_report_is_read_without_pytorch() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", plugins.names(reranking))
+@pytest.mark.parametrize("same_images", [True, False])
+def test_a_re_ranking_and_what_it_costs_are_in_the_report(
+    encoder: Encoder, tmp_path: Path, name: str, same_images: bool
+) -> None:
+    gallery = split_of(tmp_path / "gallery", [0, 0, 0, 1, 1, 1, 2, 2])
+    gallery.paths[5].write_bytes(b"no picture")
+    gallery.paths[6].write_bytes(gallery.paths[7].read_bytes())
+    query = gallery if same_images else split_of(tmp_path / "query", [0, 1, 2], seed=50)
+    benchmark = Benchmark("b", query, gallery)
+    plain = run(encoder, benchmark, ks=(1, 2))
+    method = plugins.build(reranking, {"name": name, "candidates": 5})
+    found = run(encoder, benchmark, ks=(1, 2), reranking=method)
+    facts = found.run["reranking"]
+    assert facts["settings"] == method.settings()
+    assert facts["ms_per_query"] > 0
+    assert "reranking" not in plain.run
+    assert found.name == f"{plain.name} + {name}:candidates=5"
+    assert f"| {name}:candidates=5, " in table([plain, found])
+    assert [row.count("|") for row in table([plain, found]).splitlines()[:4]] == [10] * 4
+    found.save(tmp_path / "run")
+    loaded = EvaluationReport.load(tmp_path / "run")
+    assert loaded.name == found.name
+    assert f"B: {found.name}" in str(compare(plain, loaded))
+
+
+def test_neighbours_are_enough_where_copies_are_left_out() -> None:
+    """Each list must be whole without the query and its four copies."""
+    split = made_split(60, 6)
+    files = np.arange(60) % 12
+    vectors = made_vectors(files, noise=0.7)
+    method = plugins.build(reranking, {"name": "k_reciprocal", "k1": 6, "k2": 3})
+    found = report(
+        Benchmark("b", split, split), vectors, vectors, same_files=(files, files), reranking=method
+    )
+    deep = Reranker(method, vectors, vectors, most_left_out=30)
+    want = judge(
+        vectors,
+        vectors,
+        split.targets,
+        split.targets,
+        same_files=(files, files),
+        keep=10,
+        rescore=deep,
+    )
+    np.testing.assert_array_equal(found.outcomes.hits.indices, want.hits.indices)
+    np.testing.assert_array_equal(found.outcomes.average_precision, want.average_precision)
+
+
+def test_a_report_of_vectors_is_re_ranked_too() -> None:
+    split = made_split(60, 6)
+    vectors = made_vectors(split.targets, noise=1.0)
+    benchmark = Benchmark("b", split, split)
+    method = plugins.build(reranking, {"name": "alpha_query_expansion", "n": 3})
+    plain, found = (
+        report(benchmark, vectors, vectors),
+        report(benchmark, vectors, vectors, reranking=method),
+    )
+    assert score(found, "mAP") != score(plain, "mAP")
+    with pytest.raises(ValueError, match=r"^local_max_sim must have local descriptors"):
+        report(
+            benchmark,
+            vectors,
+            vectors,
+            reranking=plugins.build(reranking, {"name": "local_max_sim"}),
+        )

@@ -168,6 +168,8 @@ def test_damage_is_named(fgir: Fgir, photos: Path, copied: Path):
         (["index", ".", "--out", "x", "--batch-size", "none"], 2, "batch-size"),
         (["encoder", "x", "--pooling", "gme", "--untrained"], 3, "Did you mean 'gem'?"),
         (["encoder", "x", "--weights", "w.pth"], 3, "safetensors"),
+        (["evaluate", "folder", ".", "--rerank", "k_reciprocals"], 3, "'k_reciprocal'?"),
+        (["evaluate", "folder", ".", "--rerank", "k_reciprocal:k=3"], 3, "no option of k_recip"),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(
@@ -190,6 +192,65 @@ def test_evaluate_and_compare(fgir: Fgir, photos: Path, tmp_path: Path):
     assert done.returncode == 0, done.stderr
     assert page.stat().st_size > 1000
     assert "McNemar" in done.stdout
+
+
+def test_evaluate_with_and_without_re_ranking_are_compared(
+    fgir: Fgir, photos: Path, tmp_path: Path
+):
+    words = ["evaluate", "folder", photos, *SMALL, "--no-leaks", "--out"]
+    assert fgir(*words, tmp_path / "plain").returncode == 0
+    done = fgir(*words, tmp_path / "again", "--rerank", "k_reciprocal:k1=4,k2=2")
+    assert done.returncode == 0, done.stderr
+    assert "+ k_reciprocal:k1=4,k2=2: Recall@1" in done.stdout
+    kept = json.loads((tmp_path / "again" / "report.json").read_text())["run"]["reranking"]
+    assert kept["settings"]["k1"] == 4
+    assert kept["ms_per_query"] > 0
+    assert "k_reciprocal:k1=4,k2=2" in (tmp_path / "again" / "report.html").read_text()
+    done = fgir("compare", tmp_path / "plain", tmp_path / "again")
+    assert "+ k_reciprocal:k1=4,k2=2" in done.stdout
+
+
+@pytest.mark.parametrize("method", ["k_reciprocal:k1=6", "alpha_query_expansion", "local_max_sim"])
+def test_search_with_re_ranking(fgir: Fgir, shop: Path, photos: Path, method: str):
+    words = ["search", shop, photos / "red" / "2.png", photos / "blue" / "0.png", "--json"]
+    plain, done = fgir(*words, "-k", 16), fgir(*words, "-k", 3, "--rerank", method)
+    assert done.returncode == 0, done.stderr
+    score = {
+        (answer["query"], hit["id"]): hit["score"]
+        for answer in json.loads(plain.stdout)
+        for hit in answer["hits"]
+    }
+    for answer in json.loads(done.stdout):
+        assert [hit["rank"] for hit in answer["hits"]] == [1, 2, 3]
+        for hit in answer["hits"]:  # the score is still the cosine similarity
+            assert hit["score"] == score[answer["query"], hit["id"]]
+
+
+def test_search_orders_only_the_candidates_again(fgir: Fgir, shop: Path, photos: Path):
+    words = ["search", shop, photos / "red" / "2.png", "-k", 16, "--json"]
+    plain, done = fgir(*words), fgir(*words, "--rerank", "local_max_sim:weight=1,candidates=9")
+    before, after = (
+        [hit["id"] for hit in json.loads(one.stdout)[0]["hits"]] for one in (plain, done)
+    )
+    assert before != after
+    assert set(before[:9]) == set(after[:9])
+    assert before[9:] == after[9:]
+
+
+def test_search_names_a_candidate_whose_photo_is_gone(fgir: Fgir, photos: Path, tmp_path: Path):
+    moved = Path(shutil.copytree(photos, tmp_path / "photos"))
+    assert fgir("index", moved, "--out", tmp_path / "shop", *SMALL).returncode == 0
+    (moved / "red" / "1.png").unlink()
+    query = photos / "red" / "0.png"
+    said(fgir("search", tmp_path / "shop", query, "--rerank", "local_max_sim"), 3, "1.png")
+    assert fgir("search", tmp_path / "shop", query, "--rerank", "k_reciprocal").returncode == 0
+
+
+def test_search_with_re_ranking_in_nothing(fgir: Fgir, photos: Path, copied: Path):
+    ids = [f"{label}/{n}.png" for label in ("red", "green", "blue", "grey") for n in range(4)]
+    assert fgir("remove", copied, *ids).returncode == 0
+    done = fgir("search", copied, photos / "red" / "0.png", "--rerank", "local_max_sim")
+    assert "the collection is empty" in done.stdout
 
 
 def test_encoder_with_whitening_is_saved_and_used(fgir: Fgir, photos: Path, tmp_path: Path):

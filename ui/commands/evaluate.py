@@ -31,6 +31,7 @@ def evaluate(
     untrained: options.Untrained = False,
     pooling: options.Pooling = None,
     whiten: options.Whiten = None,
+    rerank: options.Rerank = None,
     size: options.Size = None,
     last_stride: options.LastStride = None,
     fit: options.Fit = "squash",
@@ -50,6 +51,7 @@ def evaluate(
     from retrieval.evaluation import evaluate as evaluated
     from ui.progress import progress
 
+    reranking = options.reranking(rerank)
     data = benchmarks.read(benchmark, root, options.assignments(option or []))
     chosen = options.chosen_encoder(
         encoder, backbone, weights, untrained, pooling, size, fit, flip, last_stride
@@ -68,6 +70,7 @@ def evaluate(
             runtime=runtime,
             batch_size=batch_size,
             notes=notes,
+            reranking=reranking,
             on_progress=advance,
         )
     if untrained and encoder is None:

@@ -24,6 +24,7 @@ def search(
     mask: Annotated[
         bool, typer.Option("--mask", help="Show what SCDA selects of each query.")
     ] = False,
+    rerank: options.Rerank = None,
     engine: Annotated[str | None, typer.Option(help="Search with another engine.")] = None,
     runtime: options.Runtime = "auto",
     as_json: options.AsJson = False,
@@ -35,6 +36,7 @@ def search(
 
     if gallery is not None and gallery.suffix.lower() not in (".html", ".png"):
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
+    reranking = options.reranking(rerank)
     with DiskCollection.open(collection, engine=engine) as opened:
         encoder = encoder_of(opened)
         encoded = encode_files(encoder, queries, runtime=runtime)
@@ -42,10 +44,15 @@ def search(
             typer.echo(f"rejected {rejection.reason}", err=True)
         if not len(encoded.kept):
             raise BadInputError("queries must hold at least one readable photo; got none.")
-        found = opened.search(encoded.vectors, k, fingerprint=encoder.fingerprint())
+        kept = [queries[position] for position in encoded.kept]
+        if reranking is None:
+            found = opened.search(encoded.vectors, k, fingerprint=encoder.fingerprint())
+        else:
+            from indexer.reranked import reranked_search
+
+            found = reranked_search(opened, encoder, encoded.vectors, kept, k, reranking)
         for notice in opened.notices:
             typer.echo(notice, err=True)
-    kept = [queries[position] for position in encoded.kept]
     typer.echo(_json(kept, found) if as_json else _lines(kept, found))
     if gallery is not None:
         from ui.gallery import gallery_rows, write_gallery

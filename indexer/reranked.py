@@ -1,0 +1,68 @@
+"""Search in a collection whose first hits are put into another order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.encoder import Encoder
+from retrieval.local_descriptors import local_descriptors
+from retrieval.reranker import Reranker
+from retrieval.reranking import Reranking
+
+from .collection import SearchHit, Vectors
+from .disk import DiskCollection
+
+
+def reranked_search(
+    collection: DiskCollection,
+    encoder: Encoder,
+    queries: Vectors,
+    paths: Sequence[Path],
+    k: int,
+    reranking: Reranking,
+) -> list[list[SearchHit]]:
+    """As :meth:`indexer.collection.Collection.search`, then the first hits of each in a new order.
+
+    A hit's score stays its cosine similarity; its rank is the re-ranking's.
+
+    Args:
+        collection: Where to search.
+        encoder: That of the collection.
+        queries: (Q, dim) vectors of the photos.
+        paths: The Q photos; read again, as candidates are, where local descriptors are compared.
+        k: Hits for each.
+        reranking: The method.
+
+    Raises:
+        ImageError: The photo of a candidate cannot be read.
+    """
+    fetched = max(k, reranking.candidates + 1, reranking.depth)
+    found = collection.search(queries, fetched, fingerprint=encoder.fingerprint())
+    if not len(collection):
+        return found
+    place = {id_: position for position, id_ in enumerate(collection.ids())}
+    nearest = [np.array([place[hit.item.id] for hit in hits], np.int64) for hits in found]
+    maps = None
+    if reranking.needs_maps:
+        chosen = np.unique(np.concatenate([near[: reranking.candidates] for near in nearest]))
+        items = collection.items
+        files = [collection.folder / items[position].path for position in chosen]
+        maps = (
+            local_descriptors(encoder, paths),
+            local_descriptors(encoder, files, positions=chosen),
+        )
+    reranker = Reranker(reranking, queries, collection.vectors, maps=maps)
+    nobody = np.empty(0, np.int64)
+    answers = []
+    for row, hits in enumerate(found):
+        scores = np.array([hit.score for hit in hits], np.float32)
+        new = reranker(row, nearest[row], scores, nobody)
+        order = [*np.argsort(-new, kind="stable").tolist(), *range(len(new), len(hits))]
+        answers.append(
+            [
+                SearchHit(hits[old].item, hits[old].score, rank)
+                for rank, old in enumerate(order[:k], 1)
+            ]
+        )
+    return answers
