@@ -36,6 +36,9 @@ class CachedMaps:
     the maps lie in a file there, and another run with the same pictures, frozen layers, variations
     and seed of variations reads it instead of computing them again.
 
+    Attributes:
+        maps: (N, V, C, h, w), of N pictures in V variations.
+
     Args:
         pictures: N of them.
         network: Its frozen layers are what is computed.
@@ -60,12 +63,12 @@ class CachedMaps:
         self._views, self._seed, self._ranks = config.run.cached_views, config.seed, ranks
         folder = config.run.maps_folder
         if not folder:
-            self._maps = _computed(pictures, network, config, on_batch, None)
+            self.maps = _computed(pictures, network, config, on_batch, None)
             return
         file = Path(folder) / f"maps-{_identity(pictures, network, config)}.npy"
         if not file.exists():
             _computed(pictures, network, config, on_batch, file)
-        self._maps = _as_tensor(np.load(file, mmap_mode="c", allow_pickle=False))
+        self.maps = _as_tensor(np.load(file, mmap_mode="c", allow_pickle=False))
 
     def epoch(
         self, epoch: int, batches: Sequence[NDArray[np.int64]], start: int = 0
@@ -77,7 +80,7 @@ class CachedMaps:
             chosen = rng.integers(0, self._views, len(positions))
             rows = self._ranks.rows(len(positions))
             own = slice(rows.start, rows.stop)
-            maps = self._maps[torch.from_numpy(positions[own]), torch.from_numpy(chosen[own])]
+            maps = self.maps[torch.from_numpy(positions[own]), torch.from_numpy(chosen[own])]
             yield Batch(positions, maps)
 
 

@@ -153,7 +153,7 @@ class FoldedNorms(nn.Module):
     def __init__(self, network: nn.Module, example: Tensor, dtype: torch.dtype) -> None:
         super().__init__()
         self._network, self._dtype = [network], dtype  # in a list: not a part of this module
-        was_training = network.training
+        modes = {module: module.training for module in network.modules()}
         network.eval()
         self._pairs = norm_pairs(network, example)
         self.plain = _without_norms(network, self._pairs)
@@ -162,7 +162,8 @@ class FoldedNorms(nn.Module):
         if not (want - got).norm() <= TOLERANCE * want.norm():
             self._pairs = []  # something else reads a convolution
             self.plain = copy.deepcopy(network)
-        network.train(was_training)
+        for module, training in modes.items():
+            module.training = training
         self.plain.train()
         for module in self.plain.modules():
             if isinstance(module, _BatchNorm):
@@ -206,12 +207,9 @@ def learned_part(encoder: Encoder, frozen_layers: int) -> nn.Module:
 
 def _checked_layers(encoder: Encoder, frozen_layers: int) -> list[nn.Module]:
     layers, early = encoder.backbone.layers()
-    most, reason = len(layers), f"{encoder.backbone.name} has that many"
+    most, reason = len(layers), f"the layers of {encoder.backbone.name}"
     if encoder.pooling.needs_early:
-        most, reason = (
-            early,
-            f"{encoder.pooling.settings()['name']} needs the map after layer {early}",
-        )
+        most, reason = early, f"after which {encoder.pooling.settings()['name']} takes a map"
     if frozen_layers > most:
         raise BadInputError(
             f"optimizer.frozen_layers must be at most {most}, {reason}; got {frozen_layers}."
