@@ -10,11 +10,16 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+import timm
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.models import VisionTransformer
 
 from retrieval import exports, plugins
+from retrieval.backbones import Backbone
+from retrieval.backbones._timm_networks import TimmNetwork
+from retrieval.backbones._torchvision_networks import PatchTransformer
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder
 from retrieval.encoding import encode_files
@@ -450,3 +455,21 @@ def test_a_graph_selects_what_the_definition_does(made: Made) -> None:
         want = np.array(scda(one_last.double().numpy(), one_early.double().numpy()))
         (got,) = exported.vectors(image[None])
         np.testing.assert_allclose(got, want / np.linalg.norm(want), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        PatchTransformer(VisionTransformer(32, 8, 2, 2, 16, 16)),
+        TimmNetwork(timm.models.VisionTransformer(32, 8, embed_dim=16, depth=2, num_heads=2)),
+    ],
+    ids=["torchvision", "timm"],
+)
+def test_the_batch_of_a_transformer_stays_open(backbone: Backbone) -> None:
+    batch = torch.rand(5, 3, 32, 32)
+    with torch.no_grad():
+        want = backbone.eval()(batch)
+        program = torch.export.export(
+            backbone, (batch[:2],), dynamic_shapes=({0: torch.export.Dim("B")},), strict=False
+        )
+        torch.testing.assert_close(program.module()(batch), want)
