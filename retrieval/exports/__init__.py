@@ -25,7 +25,7 @@ from ._card import Training, card
 from ._description import CARD, DESCRIPTION, Description
 from ._encoder import ExportedEncoder
 from ._format import Format
-from ._parity import MIN_COSINE, Parity, compared
+from ._parity import MIN_COSINE, Parity, compared, cosines
 from ._preprocessing import preprocessing
 
 __all__ = [
@@ -125,7 +125,7 @@ def load_export(folder: Path) -> Encoder:
             "Export it again."
         )
     want = np.array(description.probe, np.float64)
-    drift = float(1 - want @ got) if want.shape == got.shape else np.inf
+    drift = 1 - cosines(want[None], got[None])[0] if want.shape == got.shape else np.inf
     if not drift <= MAX_DRIFT:
         raise EncoderMismatchError(
             f"{folder} must give the vectors it gave when it was exported; got vectors {drift:.2g} "

@@ -377,6 +377,15 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not list(tmp_path.iterdir())
 
 
+def test_an_encoder_that_sees_nothing_comes_back(tmp_path: Path) -> None:
+    encoder = build_encoder("small", size=32)
+    with torch.no_grad():
+        for weight in encoder.backbone.final.parameters():  # type: ignore[union-attr]
+            weight.zero_()
+    export(encoder, tmp_path / "out", "torch")
+    assert not open_encoder(tmp_path / "out").vectors(images(encoder)).any()
+
+
 def test_one_picture_ranks_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="pictures must be two or more"):
         export_encoder(encoder_with("average"), tmp_path / "o", "torch", pictures(1), "one")
