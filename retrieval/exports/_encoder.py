@@ -14,6 +14,7 @@ from ..checks import check_shape
 from ..encoder import Encoder
 from ..errors import BadInputError, DamagedDataError
 from ..files import write_atomically
+from ..poolings import Pooling
 from ..poolings.average import Average
 from ..transforms import Transform
 from ..whitening import Whitening
@@ -104,6 +105,13 @@ class ExportedEncoder(Encoder):
         raise BadInputError(
             "whitening must be fitted before an encoder is exported; got an exported one. Whiten "
             "the encoder it was made from, then export that."
+        )
+
+    def with_pooling(self, pooling: Pooling) -> Encoder:
+        """Refused: the pooling is inside the graph."""
+        raise BadInputError(
+            "pooling must be chosen before an encoder is exported; got an exported one. Change it "
+            "on the encoder it was made from, then export that."
         )
 
     def mask(self, images: Tensor) -> Tensor:

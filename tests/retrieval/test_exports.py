@@ -34,6 +34,7 @@ from retrieval.exports import ExportedEncoder, Parity, ParityError, Training, ex
 from retrieval.exports._description import Description
 from retrieval.exports._parity import cosines, same_rankings
 from retrieval.exports.torch import Torch
+from retrieval.poolings.average import Average
 from retrieval.whitening import Whitening
 from tests.retrieval.test_scda import scda
 
@@ -321,6 +322,8 @@ def test_what_a_graph_cannot_do_is_a_sentence(made: Made) -> None:
     exported = open_encoder(made("onnx", "scda"))
     with pytest.raises(BadInputError, match="fitted before an encoder is exported"):
         exported.with_whitening(None)
+    with pytest.raises(BadInputError, match="chosen before an encoder is exported"):
+        exported.with_pooling(Average())
     with pytest.raises(BadInputError, match="a mask needs the maps of an encoder"):
         exported.mask(images(exported))
     with pytest.raises(BadInputError, match="got a graph that was exported already"):
