@@ -89,6 +89,7 @@ def test_what_it_cannot_do_is_a_sentence(
     for words, code, sentence in (
         (["evaluate", "folder", photos, *with_graph, "--runtime", "eager"], 3, "use auto"),
         (["evaluate", "folder", photos, *with_graph, "--pooling", "gem"], 3, "pooling must be"),
+        (["evaluate", "folder", photos, *with_graph, "--rerank", "local_max_sim"], 3, "the maps"),
         (["export", graph, "--out", tmp_path / "x"], 3, "exported already"),
         (["export", encoder, "--out", encoder], 3, "new or empty folder"),
         (["export", encoder, "--out", tmp_path / "x", "--format", "onxn"], 3, "mean 'onnx'"),
