@@ -27,6 +27,7 @@ from . import runtimes
 from .checks import UNIT_TOLERANCE
 from .encoder import Encoder
 from .errors import BadInputError
+from .exports import ExportedEncoder
 from .images import ImageError, decode
 from .lanes import open_lanes
 
@@ -87,7 +88,8 @@ def encode_files(
         encoder: In eval mode. Used on the graphics card where there is one; stays where it is.
         paths: The files.
         batch_size: Pictures that a lane holds at once, and that are reported at once.
-        runtime: "auto", or a name that :func:`retrieval.runtimes.available_runtimes` gives.
+        runtime: "auto", or a name that :func:`retrieval.runtimes.available_runtimes` gives. An
+            exported graph has a runtime of its own.
         on_progress: Called in this thread with each count of files that got done.
         root: Folder that the paths are relative to.
 
@@ -135,10 +137,14 @@ def encode_batches(
         )
     if batch_size < 1:
         raise BadInputError(f"batch_size must be at least 1; got {batch_size}.")
-    device = next(encoder.parameters()).device
-    if device.type == "cpu":
-        device = runtimes.default_device()
-    runtimes.check_runtime(runtime, device.type)
+    if isinstance(encoder, ExportedEncoder):
+        encoder.check_runtime(runtime)
+        device = torch.device("cpu")
+    else:
+        device = next(encoder.parameters()).device
+        if device.type == "cpu":
+            device = runtimes.default_device()
+        runtimes.check_runtime(runtime, device.type)
     job = _Job(encoder, device, paths, root or Path(), batch_size, runtime)
     return job.batches(on_progress or (lambda count: None))
 
@@ -217,6 +223,10 @@ class _Job:
         """Put the encoder where it will run and give it a runtime."""
         encoder, name = self._encoder, self._runtime
         shares = {"lanes": self._lanes, "threads": self._threads}
+        if isinstance(encoder, ExportedEncoder):
+            self._encoder, self._runtime = encoder.in_lanes(**shares), encoder.runtime
+            self._chunk = 1  # no number may depend on who shares a batch
+            return
         if next(encoder.parameters()).device != self._device:
             encoder = copy.deepcopy(encoder).to(self._device)
         if name == runtimes.AUTO:

@@ -3,9 +3,12 @@
 import hashlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import StorageError
+from .errors import BadInputError, FgirError, StorageError
 
 _BLOCK = 1 << 20
 
@@ -35,6 +38,49 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             f"{path} must be written whole; got: {error.strerror or error}. "
             "Check free space and permissions, then run the command again."
         ) from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``path`` when the block ends; after an error nothing does.
+
+    Raises:
+        BadInputError: ``path`` is in use.
+        StorageError: The disk is full, read-only or failing.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInputError(
+            f"{path} must be a new or empty folder; got one that is in use. "
+            "Give another place, or remove it first."
+        )
+    missing = [parent for parent in path.parents if not parent.exists()]
+    partial = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.partial")
+    try:
+        try:
+            partial.mkdir(parents=True)
+            yield partial
+            for file in partial.iterdir():
+                _sync_file(file)
+            sync_folder(partial)
+            partial.replace(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with suppress(OSError):  # one of them is in use by now
+            for parent in missing:
+                parent.rmdir()
+        if not isinstance(error, OSError) or isinstance(error, FgirError):
+            raise
+        raise StorageError(
+            f"{path} must be a folder that can be made; got: {error.strerror or error}. "
+            "Check free space and permissions, or give another place."
+        ) from error
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

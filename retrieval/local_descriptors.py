@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from .encoder import Encoder
+from .errors import BadInputError
+from .exports import ExportedEncoder
 from .images import decode
 from .lanes import open_lanes
 from .poolings.scda import Scda
@@ -82,7 +84,13 @@ def local_descriptors(
 
     Raises:
         ImageError: A file cannot be read.
+        BadInputError: The encoder is an exported graph, which has no maps.
     """
+    if isinstance(encoder, ExportedEncoder):
+        raise BadInputError(
+            "local descriptors need the maps of an encoder; got an exported one, which gives "
+            "vectors only. Use the encoder it was made from."
+        )
     device = next(encoder.parameters()).device
     select, transform = Scda().mask, encoder.transform
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ class TrainingData:
     validation: Validation | None
     sha256: str
     notes: tuple[str, ...]
+
+    def counts(self, name: str) -> dict[str, Any]:
+        """How much there is to learn from, for whoever reads the run folder."""
+        return {"name": name, "classes": self.num_classes, "pictures": len(self.pictures)}
 
 
 def read_benchmark(config: TrainConfig) -> Benchmark:

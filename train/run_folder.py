@@ -16,6 +16,7 @@ from typing import Any
 from retrieval.checkpoints import save_encoder
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError, StorageError
+from retrieval.exports import Training
 from retrieval.files import write_atomically
 
 from .state import State, write_state
@@ -72,6 +73,35 @@ class RunFolder:
                 "Give the folder that fgir train wrote."
             ) from error
         return values
+
+    def training(self) -> Training:
+        """How the best encoder so far was trained.
+
+        Raises:
+            BadInputError: No run folder, or one without an encoder yet.
+        """
+        written = self.config()
+        file = self.path / "metrics.jsonl"
+        try:
+            lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            best = [line for line in lines if line["best"]][-1]
+            counted = written.get("data", {})
+            return Training(
+                benchmark=counted.get("name", written["config"]["benchmark"]["name"]),
+                classes=counted.get("classes"),
+                pictures=counted.get("pictures"),
+                recipe=written["config"],
+                epoch=best["epoch"],
+                epochs=best["epochs"],
+                hits=best["hits"],
+                queries=best["queries"],
+                finished=(self.path / "result.json").exists(),
+            )
+        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise BadInputError(
+                f"{file} must tell of the epoch whose encoder was kept; got {error!r}. "
+                "Export the encoder by itself: give the folder's best/."
+            ) from error
 
     def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
         """One JSON object for each epoch so far."""

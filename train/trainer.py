@@ -52,7 +52,7 @@ def train(
         ranks.wait()  # all have looked before one writes
         found = read_benchmark(config) if benchmark is None else benchmark
         run = Run(config, found, folder, _heard(listeners, ranks), ranks)
-        folder.create(config.settings(), run.facts())
+        folder.create(config.settings(), {**run.facts(), "data": run.data.counts(found.name)})
         return run.go_on()
 
 

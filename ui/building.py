@@ -7,8 +7,8 @@ import typer
 
 from indexer.build import Entry, build_collection
 from indexer.disk import DiskCollection
-from retrieval.checkpoints import load_encoder, save_encoder
 from retrieval.encoder import Encoder
+from retrieval.encoder_folders import keep_encoder, open_encoder
 from retrieval.errors import EXIT_DONE_IN_PART, EXIT_INTERRUPTED, BadInputError
 from ui.progress import progress
 
@@ -27,7 +27,7 @@ def create_or_resume(folder: Path, encoder: Encoder, engine: str) -> DiskCollect
         return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint = Path(temporary) / "encoder"
-        save_encoder(encoder, checkpoint)
+        keep_encoder(encoder, checkpoint)
         return DiskCollection.create(
             folder, dim=encoder.dim, fingerprint=fingerprint, engine=engine, encoder=checkpoint
         )
@@ -41,7 +41,7 @@ def encoder_of(collection: DiskCollection) -> Encoder:
             f"{collection.folder} must carry its encoder; got none in it. "
             "Make the collection with fgir index."
         )
-    return load_encoder(folder)
+    return open_encoder(folder)
 
 
 def fill(

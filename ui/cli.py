@@ -22,6 +22,7 @@ from ui.commands import (
     doctor,
     encoder,
     evaluate,
+    export,
     index,
     remove,
     search,
@@ -47,7 +48,7 @@ app = typer.Typer(
 for panel, commands in {
     "Search photos": (index.index, add.add, remove.remove, search.search),
     "Measure": (evaluate.evaluate, compare.compare),
-    "Make encoders": (encoder.encoder, train.train),
+    "Make encoders": (encoder.encoder, train.train, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),
 }.items():
     for command in commands:

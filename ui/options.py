@@ -15,7 +15,9 @@ _ENCODER = "Encoder"
 
 EncoderFolder = Annotated[
     Path | None,
-    typer.Option("--encoder", help="A saved encoder (a folder).", rich_help_panel=_ENCODER),
+    typer.Option(
+        "--encoder", help="A saved or exported encoder (a folder).", rich_help_panel=_ENCODER
+    ),
 ]
 BackboneName = Annotated[
     str,
@@ -103,9 +105,9 @@ def chosen_encoder(
     """The encoder that the options above describe: a saved one, or a frozen backbone."""
     if folder is not None:
         from retrieval import plugins, poolings
-        from retrieval.checkpoints import load_encoder
+        from retrieval.encoder_folders import open_encoder
 
-        saved = load_encoder(folder)
+        saved = open_encoder(folder)
         if pooling is None:
             return saved
         return saved.with_pooling(plugins.build(poolings, part(pooling)))

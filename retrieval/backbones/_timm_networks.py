@@ -84,7 +84,7 @@ class TimmNetwork(Backbone):
             grid = self._grid(features.shape[1] - self.prefix, images)
             if grid is not None:
                 patches = features[:, self.prefix :]
-                result = patches.transpose(1, 2).reshape(len(images), -1, *grid)
+                result = patches.transpose(1, 2).reshape(images.shape[0], -1, *grid)
         if result is None or result.shape[1] != self.channels[1]:
             raise BadInputError(
                 f"{self.name} must give one feature for every {self.stride} pixels; it does not "

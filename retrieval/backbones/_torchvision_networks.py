@@ -120,7 +120,7 @@ class PatchTransformer(Backbone):
         patches = self.patches(images)  # (B, C, h, w)
         grid = patches.shape[2:]
         tokens = patches.flatten(2).transpose(1, 2)  # (B, h w, C)
-        first = self.class_token.expand(len(images), -1, -1)
+        first = self.class_token.expand(images.shape[0], -1, -1)
         tokens = torch.cat([first, tokens], dim=1) + self._positions(grid)
         *blocks, final = self.encoder.layers
         for block in blocks:
@@ -141,7 +141,7 @@ class PatchTransformer(Backbone):
 
 def _as_map(tokens: Tensor, grid: Sequence[int]) -> Tensor:
     """(B, 1 + h w, C) to (B, C, h, w) without the class token."""
-    return tokens[:, 1:].transpose(1, 2).reshape(len(tokens), -1, *grid)
+    return tokens[:, 1:].transpose(1, 2).reshape(tokens.shape[0], -1, *grid)
 
 
 def _network(name: str, size: int) -> nn.Module:

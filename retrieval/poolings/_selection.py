@@ -23,18 +23,34 @@ def largest_component(mask: Tensor) -> Tensor:
     # Every position its own label, the first in column-major order the largest; zero outside.
     order = torch.arange(count, device=mask.device).view(width, height).T
     labels = mask * (count - order).float()
-    while True:  # the largest label of a component floods it, one step a turn
+    for _ in range(longest_path(height, width)):  # a component's largest label floods it
         flooded = mask * F.max_pool2d(labels[:, None], 3, stride=1, padding=1)[:, 0]
-        if torch.equal(flooded, labels):
+        # A graph that is exported has no early end: it cannot look at numbers.
+        if not torch.compiler.is_exporting() and torch.equal(flooded, labels):
             break
         labels = flooded
     label = labels.flatten(1).long()
-    sizes = torch.zeros(len(mask), count + 1, dtype=torch.long, device=mask.device)
+    sizes = label.new_zeros(mask.shape[0], count + 1)  # no len(): a graph keeps the batch open
     sizes.scatter_add_(1, label, torch.ones_like(label))
     sizes[:, 0] = 0  # outside of the mask
     # Size first, then label, in one number.
     key = sizes * (count + 1) + torch.arange(count + 1, device=mask.device)
     return mask & (label == key.argmax(dim=1, keepdim=True)).view_as(mask)
+
+
+def longest_path(height: int, width: int) -> int:
+    """Steps after which a flood, one position further each, has reached all of any component.
+
+    It takes shortest ways. Of the four positions of a 2 x 2 block, which are all neighbours of one
+    another, a shortest way enters two at most: from the first to the last it would else have
+    stepped at once. So it has at most two positions for each block that tiles the map.
+
+    Example:
+        >>> longest_path(7, 7)
+        31
+    """
+    blocks = -(-height // 2) * -(-width // 2)
+    return 2 * blocks - 1
 
 
 def average_and_maximum(features: Tensor, mask: Tensor) -> Tensor:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from retrieval.errors import StorageError
-from retrieval.files import sha256_of_file, write_atomically
+from retrieval.errors import BadInputError, StorageError
+from retrieval.files import new_folder, sha256_of_file, write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD, NEW = b"old" * 1000, b"new" * 2000
@@ -193,3 +193,45 @@ def test_sha256_of_a_missing_file_names_it(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="must be readable; got: No such file") as caught:
         sha256_of_file(tmp_path / "a.bin")
     assert str(caught.value).startswith(str(tmp_path / "a.bin"))
+
+
+def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
+    out = tmp_path / "a" / "b" / "out"
+    with new_folder(out) as folder:
+        (folder / "x").write_bytes(NEW)
+        assert not out.exists()
+    assert (out / "x").read_bytes() == NEW
+    assert list(out.parent.iterdir()) == [out]
+    (tmp_path / "empty").mkdir()
+    with new_folder(tmp_path / "empty") as folder:
+        (folder / "x").write_bytes(NEW)
+    assert (tmp_path / "empty" / "x").exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, StorageError])
+def test_after_an_error_there_is_no_new_folder(tmp_path: Path, error: type[Exception]) -> None:
+    def fill() -> None:
+        with new_folder(tmp_path / "a" / "b" / "out") as folder:
+            (folder / "x").write_bytes(NEW)
+            raise error
+
+    with pytest.raises(error):
+        fill()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_new_folder_takes_nobodys_place(path: Path) -> None:
+    for used in (path, path.parent):
+        with (
+            pytest.raises(BadInputError, match="must be a new or empty folder; got one"),
+            new_folder(used),
+        ):
+            pytest.fail("the block must not begin")
+    assert path.read_bytes() == OLD
+
+
+def test_a_disk_that_is_full_leaves_no_new_folder(tmp_path: Path) -> None:
+    want = "out must be a folder that can be made; got: No space"
+    with pytest.raises(StorageError, match=want), new_folder(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())

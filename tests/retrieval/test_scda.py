@@ -12,7 +12,8 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from retrieval.poolings._selection import largest_component
+from retrieval.poolings import _selection
+from retrieval.poolings._selection import largest_component, longest_path
 from retrieval.poolings.scda import Scda
 
 Array = NDArray[np.float64]
@@ -133,6 +134,38 @@ def test_a_long_winding_component_is_followed_to_its_end() -> None:
     mask[1::4, -1] = True
     mask[3::4, 0] = True
     assert torch.equal(largest_component(mask[None])[0], mask)
+
+
+def fixed_flood(mask: torch.Tensor, steps: int | None = None) -> torch.Tensor:
+    """What an exported graph selects, which cannot stop early."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.compiler, "is_exporting", lambda: True)
+        if steps is not None:
+            patch.setattr(_selection, "longest_path", lambda height, width: steps)
+        return largest_component(mask)
+
+
+def test_the_steps_of_a_graph_are_enough_for_every_small_mask() -> None:
+    bits = torch.arange(2**16)[:, None] >> torch.arange(16)
+    masks = (bits & 1).bool().view(-1, 4, 4)
+    assert torch.equal(fixed_flood(masks), fixed_flood(masks, steps=16))
+    assert not torch.equal(fixed_flood(masks, steps=4), fixed_flood(masks, steps=16))
+
+
+@settings(deadline=None)
+@given(MASKS)
+def test_the_steps_of_a_graph_are_enough(mask: Mask) -> None:
+    batch = torch.from_numpy(mask[None])
+    assert torch.equal(fixed_flood(batch), fixed_flood(batch, steps=mask.size))
+
+
+def test_a_long_winding_component_needs_nearly_all_steps_of_a_graph() -> None:
+    mask = torch.zeros(15, 15, dtype=torch.bool)
+    mask[::2] = True
+    mask[1::4, -1] = True
+    mask[3::4, 0] = True
+    needed = min(n for n in range(1, 200) if torch.equal(fixed_flood(mask[None], n)[0], mask))
+    assert 0.8 * longest_path(15, 15) < needed <= longest_path(15, 15) == 127
 
 
 @settings(deadline=None)

@@ -26,6 +26,7 @@ from train.guards import TrainingError
 from train.losses.multi_similarity import MultiSimilarity
 from train.losses.triplet_softmax import TripletSoftmax
 from train.reports import EpochReport, TrainResult
+from train.run_folder import RunFolder
 from train.samplers import PKSampler
 from train.state import State, read_state, state_files
 from train.trainer import resume
@@ -130,6 +131,20 @@ def test_what_a_run_writes(finished: TrainResult) -> None:
     assert json.loads(lines[1])["loss"] == finished.reports[1].loss
     assert json.loads((finished.folder / "result.json").read_text())["best"]["best"] is True
     assert len(state_files(finished.folder / "last")) == 2
+
+
+def test_a_run_tells_how_its_encoder_was_trained(finished: TrainResult, tmp_path: Path) -> None:
+    training, best = RunFolder(finished.folder).training(), finished.best
+    assert (training.benchmark, training.classes, training.pictures) == ("figures", 8, 48)
+    assert (training.hits, training.queries) == (best.hits, best.queries)
+    assert (training.epoch, training.epochs, training.finished) == (best.epoch, 2, True)
+    assert training.recipe["seed"] == 0
+    shutil.copy(finished.folder / "config.json", tmp_path)
+    for lines in (None, "", "{}", "[", json.dumps({"best": False})):
+        if lines is not None:
+            (tmp_path / "metrics.jsonl").write_text(lines)
+        with pytest.raises(BadInputError, match=r"metrics\.jsonl must tell of the epoch"):
+            RunFolder(tmp_path).training()
 
 
 def test_the_best_epoch_is_kept(finished: TrainResult) -> None:

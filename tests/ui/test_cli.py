@@ -33,7 +33,18 @@ def copied(shop: Path, tmp_path: Path) -> Path:
 
 
 def test_help_needs_nothing_heavy():
-    heavy = ("torch", "torchvision", "timm", "faiss", "scipy", "pyarrow", "numpy.testing")
+    heavy = (
+        "torch",
+        "torchvision",
+        "timm",
+        "faiss",
+        "scipy",
+        "pyarrow",
+        "numpy.testing",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+    )
     code = (
         "import sys, ui.cli\nsys.argv = ['fgir', '--help']\n"
         "try: ui.cli.main()\nexcept SystemExit: pass\n"

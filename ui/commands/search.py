@@ -26,11 +26,18 @@ def search(
     ] = False,
     rerank: options.Rerank = None,
     engine: Annotated[str | None, typer.Option(help="Search with another engine.")] = None,
+    encoder_folder: options.EncoderFolder = None,
     runtime: options.Runtime = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Find the items nearest to each query photo."""
+    """Find the items nearest to each query photo.
+
+    Queries are encoded by the encoder that the collection carries, unless another of the same space
+    is given: one that was exported, or the one it was exported from.
+    """
     from indexer.disk import DiskCollection
+    from indexer.rows import check_fingerprint
+    from retrieval.encoder_folders import open_encoder
     from retrieval.encoding import encode_files
     from ui.building import encoder_of
 
@@ -38,7 +45,8 @@ def search(
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
     reranking = options.reranking(rerank)
     with DiskCollection.open(collection, engine=engine) as opened:
-        encoder = encoder_of(opened)
+        encoder = encoder_of(opened) if encoder_folder is None else open_encoder(encoder_folder)
+        check_fingerprint("the encoder", encoder.fingerprint(), opened.fingerprint)
         encoded = encode_files(encoder, queries, runtime=runtime)
         for rejection in encoded.rejected:
             typer.echo(f"rejected {rejection.reason}", err=True)

@@ -1,0 +1,37 @@
+"""``preprocessing.json``: what becomes of a picture before it meets the model, in plain words."""
+
+import json
+from dataclasses import asdict
+
+from ..transforms import Transform
+
+FITS = {
+    "squash": "Resize the whole picture to size x size, ignoring its aspect ratio.",
+    "crop": "Cut a centred square with crop_share of the shorter side, resize it to size x size.",
+    "pad": "Resize so that the longer side is size, rounding the shorter one; paste it in the "
+    "middle (offsets rounded down) of a white square of size x size.",
+}
+
+
+def preprocessing(transform: Transform) -> bytes:
+    """The file's bytes."""
+    facts = asdict(transform)
+    used = {name: facts[name] for name in ("size", "fit", "mean", "std")}
+    used |= {"crop_share": transform.crop_share} if transform.fit == "crop" else {}
+    steps = [
+        "Decode; turn as the EXIF orientation says; lay transparency on white; convert to RGB, "
+        "8 bits a channel.",
+        FITS[transform.fit],
+        "Values to float32: (value / 255 - mean) / std, by channel.",
+        "Order axes as (batch, channel, row, column).",
+    ]
+    whole = {
+        **used,
+        "fit_in_words": FITS[transform.fit],
+        "colour_order": "RGB",
+        "resampling": "bicubic with antialiasing (Pillow: Image.resize, BICUBIC)",
+        "input_shape": ["batch", 3, transform.size, transform.size],
+        "input_type": "float32",
+        "steps": steps,
+    }
+    return (json.dumps(whole, indent=2) + "\n").encode()
