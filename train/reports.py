@@ -21,6 +21,7 @@ class EpochReport:
         seconds: Training and validation.
         memory_mib: Most memory held so far; of the GPU where there is one.
         best: Whether this is the best epoch so far.
+        map_at_r: MAP@R over the validation pictures, a fraction.
     """
 
     epoch: int
@@ -34,6 +35,7 @@ class EpochReport:
     seconds: float
     memory_mib: float
     best: bool
+    map_at_r: float = 0.0
 
     @property
     def recall_at_1(self) -> float | None:
@@ -47,6 +49,7 @@ class EpochReport:
         if self.recall_at_1 is not None:
             mark = "*" if self.best else " "
             words.append(f"Recall@1 {self.recall_at_1:6.1%}{mark}({self.hits}/{self.queries})")
+            words.append(f"MAP@R {self.map_at_r:5.1%}")
         if self.loss is not None:
             words.append(f"{self.images_per_second:5.0f} images/s")
         words += [f"{self.memory_mib / 1024:.1f} GiB", f"{self.seconds:.1f} s"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +299,7 @@ class Run:
                 seconds=time.perf_counter() - started,
                 memory_mib=peak_mib(self.device),
                 best=best,
+                map_at_r=score.map_at_r,
             )
         )
         self.folder.write_metrics([report.settings() for report in self.reports])
@@ -311,8 +312,8 @@ class Run:
         score = ValidationScore(0, 0, 1.0)
         if self.data.validation is not None and self.ranks.first:
             score = self.data.validation.score(encoder, self.network)
-        hits, queries, spread = self.ranks.from_first([score.hits, score.queries, score.spread])
-        return ValidationScore(int(hits), int(queries), spread)
+        hits, queries, *others = self.ranks.from_first(list(astuple(score)))
+        return ValidationScore(int(hits), int(queries), *others)
 
     def _result(self, *, finished: bool) -> TrainResult:
         self.ranks.wait()  # the first one has written
