@@ -160,10 +160,11 @@ def test_the_best_epoch_is_kept(finished: TrainResult) -> None:
 def test_the_line_of_an_epoch(finished: TrainResult) -> None:
     report = replace(
         finished.reports[2], epochs=20, loss=1.25, hits=3, queries=8, best=True,
-        images_per_second=99.6, seconds=1.26, memory_mib=512.0,
+        images_per_second=99.6, seconds=1.26, memory_mib=512.0, map_at_r=0.25,
     )  # fmt: skip
     assert str(report) == (
-        "epoch  2/20  loss  1.250  Recall@1  37.5%*(3/8)    100 images/s  0.5 GiB  1.3 s"
+        "epoch  2/20  loss  1.250  Recall@1  37.5%*(3/8)  MAP@R 25.0%    100 images/s  0.5 GiB"
+        "  1.3 s"
     )
     assert str(finished.untrained).startswith("epoch 0/2  untrained    Recall@1")
 
