@@ -282,6 +282,7 @@ def build_encoder(
         fit: How a picture of any shape meets the square, see :class:`Transform`.
         flip: Append the descriptor of the mirrored picture.
         dim: Project descriptors to this many numbers; a random projection that training adapts.
+            As many as they have: the projection that changes nothing, as an adapter starts.
         last_stride: Of the backbone, see :func:`retrieval.backbones.build_backbone`.
         seed: Of every weight that is not loaded. The caller's random generator is left alone.
 
@@ -298,6 +299,9 @@ def build_encoder(
         projection = None
         if dim is not None:
             projection = nn.Linear(part.out_dim(network.channels) * (2 if flip else 1), dim)
+            if projection.in_features == dim:
+                nn.init.eye_(projection.weight)
+                nn.init.zeros_(projection.bias)
     if size is not None:
         network.check_size(size)
     transform = Transform(size or network.size, fit, mean=network.mean, std=network.std)

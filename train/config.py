@@ -34,7 +34,8 @@ class EncoderConfig:
         pretrained: Download the backbone's published weights.
         size: S, side of the network input in pixels; the backbone's own when left out.
         fit: How a picture meets the square, see ``retrieval.transforms.Transform``.
-        dim: D, length of a vector, made by a linear layer; the pooling's own when left out.
+        dim: D, length of a vector, made by a linear layer; the pooling's own when left out. With
+            the pooling's own length given, the layer starts as the identity.
         last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets.
     """
 

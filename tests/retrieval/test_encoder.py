@@ -310,3 +310,10 @@ def test_a_graphics_card_gives_the_same_vectors(pooling: Any) -> None:
 def test_unusable_rows_of_nothing() -> None:
     nothing: NDArray[np.float32] = np.empty((0, 4), np.float32)
     assert unusable(nothing) == {}
+
+
+def test_a_projection_as_wide_as_the_descriptor_starts_as_the_identity() -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    plain, adapted = (build_encoder("small", size=32, dim=dim) for dim in (None, 192))
+    assert adapted.projection is not None
+    torch.testing.assert_close(adapted(images), plain(images))

@@ -27,8 +27,8 @@ def test_a_recipe_can_be_built(name: str) -> None:
         loss = plugins.build(train.losses, config.loss, num_classes=classes, dim=encoder.dim)
     assert all(parameter.is_meta for parameter in encoder.parameters())
     assert isinstance(loss, nn.Module)
-    wanted = DIMS.get(name.partition("_")[2], config.encoder.dim)
-    assert encoder.dim == wanted
+    own = config.encoder.dim or encoder.pooling.out_dim(encoder.backbone.channels)
+    assert encoder.dim == DIMS.get(name.partition("_")[2], own)
 
 
 @pytest.mark.parametrize("method", DIMS)
