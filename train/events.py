@@ -20,7 +20,7 @@ class EventFiles:
         except ImportError as error:
             raise BadInputError(
                 "run.tensorboard needs the package tensorboard; got none. "
-                "Install it with: pip install tensorboard"
+                "Install it with: pip install tensorboard."
             ) from error
         self._writer = SummaryWriter(str(folder))
 

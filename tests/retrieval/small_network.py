@@ -12,6 +12,16 @@ from retrieval.transforms import Transform
 SIZE = 64
 
 
+def disturb_norms(network: nn.Module) -> None:
+    """Make every batch normalisation one that does something."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.normal_(module.bias)
+            nn.init.normal_(module.running_mean)  # type: ignore[arg-type]
+            nn.init.uniform_(module.running_var, 0.5, 2)  # type: ignore[arg-type]
+
+
 class SmallNetwork(Backbone):
     """Convolutions, batch normalisations that do something, and a residual connection."""
 
@@ -25,12 +35,7 @@ class SmallNetwork(Backbone):
         self.second = nn.Sequential(nn.Conv2d(8, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.SiLU())
         self.side = nn.Sequential(nn.Conv2d(16, 16, 3, 1, 1), nn.BatchNorm2d(16))
         self.third = nn.Conv2d(16, 24, 3, 2, 1)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 2)
-                nn.init.normal_(module.bias)
-                nn.init.normal_(module.running_mean)  # type: ignore[arg-type]
-                nn.init.uniform_(module.running_var, 0.5, 2)  # type: ignore[arg-type]
+        disturb_norms(self)
 
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
         early = self.second(self.first(images))

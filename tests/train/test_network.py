@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from retrieval.backbones.small import Small
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.errors import BadInputError
-from tests.retrieval.small_network import SmallNetwork, small_encoder
+from tests.retrieval.small_network import SmallNetwork, disturb_norms, small_encoder
 from train.network import FoldedNorms, Network, learned_part
 from train.optimization import keep_norms
 
@@ -21,12 +21,7 @@ def encoder(pooling: str = "average") -> Encoder:
     made = build_encoder("small", pooling, size=SIZE, dim=8)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        for module in made.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 2)
-                nn.init.normal_(module.bias)
-                nn.init.normal_(module.running_mean)  # type: ignore[arg-type]
-                nn.init.uniform_(module.running_var, 0.5, 2)  # type: ignore[arg-type]
+        disturb_norms(made)
     keep_norms(made.train())
     return made
 
