@@ -26,7 +26,8 @@ class Augmentation:
     """What happens to one picture, drawn beforehand so that threads cannot change it.
 
     Attributes:
-        box: Left, top, width and height of the crop, as shares of the picture.
+        box: Left, top, width and height of the crop, as shares of the picture. Where it reaches
+            beyond the picture, that is mirrored at its edges.
         mirrored: Whether left and right change places.
         brightness: Factor.
         contrast: Factor of the distance to the picture's mean grey.
@@ -54,9 +55,7 @@ class Augmentation:
             mean: Colour of the hidden rectangle, each in [0, 1]: the encoder's mean, so that the
                 network sees zeros.
         """
-        height, width = picture.shape[:2]
-        left, top, share_x, share_y = self.box
-        box = (left * width, top * height, (left + share_x) * width, (top + share_y) * height)
+        picture, box = _enlarged(picture, self.box)
         image = Image.fromarray(picture).resize((size, size), Image.Resampling.BICUBIC, box)
         if self.mirrored:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -104,13 +103,38 @@ def _around_one(amount: float, rng: np.random.Generator) -> float:
 
 
 def _crop(config: AugmentConfig, rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """Area uniform, logarithm of the aspect ratio uniform, cut to what fits (Inception's crop)."""
-    area = rng.uniform(config.crop_share, 1)
+    """Area uniform, logarithm of the aspect ratio uniform, cut to what fits (Inception's crop).
+
+    A side that is longer than the picture's lies around it.
+    """
+    area = rng.uniform(config.crop_share, config.crop_largest)
     aspect = math.exp(rng.uniform(-1, 1) * math.log(config.crop_aspect))
-    width = min(1.0, math.sqrt(area * aspect))
-    height = min(1.0, math.sqrt(area / aspect))
-    left, top = float(rng.uniform(0, 1 - width)), float(rng.uniform(0, 1 - height))
+    longest = math.sqrt(config.crop_largest)
+    width = min(longest, math.sqrt(area * aspect))
+    height = min(longest, math.sqrt(area / aspect))
+    left, top = (1 - width) * float(rng.random()), (1 - height) * float(rng.random())
     return left, top, width, height
+
+
+def _enlarged(
+    picture: NDArray[np.uint8], shares: tuple[float, float, float, float]
+) -> tuple[NDArray[np.uint8], tuple[float, float, float, float]]:
+    """A picture that holds the crop, and the crop in its pixels: left, top, right, bottom."""
+    height, width = picture.shape[:2]
+    left, top = shares[0] * width, shares[1] * height
+    right, bottom = left + shares[2] * width, top + shares[3] * height
+    before = math.ceil(max(0.0, -top)), math.ceil(max(0.0, -left))
+    after = math.ceil(max(0.0, bottom - height)), math.ceil(max(0.0, right - width))
+    if any(before + after):
+        around = ((before[0], after[0]), (before[1], after[1]), (0, 0))
+        picture = np.pad(picture, around, mode="symmetric")
+    x, y = before[1], before[0]
+    return picture, (
+        left + x,
+        top + y,
+        min(right + x, picture.shape[1]),
+        min(bottom + y, picture.shape[0]),
+    )
 
 
 def _rectangle(rng: np.random.Generator) -> tuple[float, float, float, float]:

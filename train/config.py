@@ -84,6 +84,8 @@ class AugmentConfig:
         hue: Largest turn of the hue, as a share of the colour circle, 0 to 0.5.
         grey: Share of pictures made grey.
         erase: Share of pictures of which a rectangle is painted over with the mean colour.
+        crop_largest: Largest area of a crop over that of the picture. Above 1 a crop may show the
+            object smaller than the picture does, which is mirrored at its edges.
     """
 
     crop_share: float = 0.4
@@ -95,9 +97,11 @@ class AugmentConfig:
     hue: float = 0.0
     grey: float = 0.0
     erase: float = 0.0
+    crop_largest: float = 1.0
 
     def __post_init__(self) -> None:
         _in_range("augment.crop_share", self.crop_share, 0.01, 1)
+        _in_range("augment.crop_largest", self.crop_largest, 1, 16)
         _in_range("augment.crop_aspect", self.crop_aspect, 1, 10)
         for name in ("brightness", "contrast", "saturation", "grey", "erase"):
             _in_range(f"augment.{name}", getattr(self, name), 0, 1)

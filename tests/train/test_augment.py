@@ -73,6 +73,27 @@ def test_mirror_and_crop(picture: np.ndarray) -> None:
     assert np.array_equal(corner, picture[5:15, 10:20])
 
 
+def test_a_crop_beyond_the_picture_mirrors_it(picture: np.ndarray) -> None:
+    wide = replace(PLAIN, box=(-0.25, -0.5, 2.0, 1.5))(picture, 40, MEAN)
+    around = np.pad(picture, ((10, 0), (5, 15), (0, 0)), mode="symmetric")
+    assert around.shape == (30, 40, 3)
+    want = np.asarray(Image.fromarray(around).resize((40, 40), Image.Resampling.BICUBIC))
+    assert np.array_equal(wide, want)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(1.1, 9))
+def test_large_crops_hold_the_picture_or_lie_in_it(seed: int, largest: float) -> None:
+    config = replace(AugmentConfig(), crop_share=0.5, crop_largest=largest)
+    drawn = [draw(config, np.random.default_rng([seed, number])) for number in range(40)]
+    for left, top, width, height in (one.box for one in drawn):
+        assert width * height <= largest * (1 + 1e-9)
+        for start, size in ((left, width), (top, height)):
+            inside, around = 0 <= start <= 1 - size, start <= 0 <= 1 <= start + size
+            assert inside or around or size == pytest.approx(1)
+    assert any(one.box[2] > 1 for one in drawn)
+
+
 def test_the_hidden_rectangle_has_the_mean_colour(picture: np.ndarray) -> None:
     hidden = replace(PLAIN, hidden=(0.1, 0.5, 0.2, 0.4))(picture, 20, MEAN)
     assert np.allclose(hidden[10:18, 2:6], np.array(MEAN) * 255)
