@@ -168,6 +168,8 @@ class FoldedNorms(nn.Module):
         for module in self.plain.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
+            if _is_slow_in_bf16(module, example.device):
+                module.__class__ = _InFloat32
 
     def forward(self, features: Tensor) -> Maps:
         return self._called(features, self._dtype)
@@ -183,14 +185,30 @@ class FoldedNorms(nn.Module):
         for convolution, norm in self._pairs:
             first, second = network.get_submodule(convolution), network.get_submodule(norm)
             weight, bias = _folded_weights(cast(nn.Conv2d, first), cast(nn.BatchNorm2d, second))
-            yield f"{convolution}.weight", weight.to(dtype, memory_format=torch.channels_last)
-            yield f"{convolution}.bias", bias.to(dtype)
+            exact = isinstance(self.plain.get_submodule(convolution), _InFloat32)
+            rounded = torch.float32 if exact else dtype
+            yield f"{convolution}.weight", weight.to(rounded, memory_format=torch.channels_last)
+            yield f"{convolution}.bias", bias.to(rounded)
             done |= {first, second}
         for name, module in network.named_modules():
             if module in done or isinstance(module, _BatchNorm):
                 continue  # a norm that could not be folded takes float32 beside bfloat16
+            exact = isinstance(self.plain.get_submodule(name), _InFloat32)
             for leaf, parameter in module.named_parameters(recurse=False):
-                yield f"{name}.{leaf}".lstrip("."), parameter.to(dtype)
+                yield f"{name}.{leaf}".lstrip("."), parameter.to(torch.float32 if exact else dtype)
+
+
+def _is_slow_in_bf16(module: nn.Module, device: torch.device) -> bool:
+    """Whether a processor computes the gradients of a layer ten times slower in bfloat16."""
+    strided = isinstance(module, nn.Conv2d) and module.groups > 1 and max(module.stride) > 1
+    return strided and device.type == "cpu"
+
+
+class _InFloat32(nn.Conv2d):
+    """A convolution in float32 between others in bfloat16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.float()).to(input.dtype)
 
 
 def learned_part(encoder: Encoder, frozen_layers: int) -> nn.Module:

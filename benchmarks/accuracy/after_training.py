@@ -116,9 +116,9 @@ class Measuring:
         self.benchmark = benchmarks.read("table", self.data / self.set, SETS[self.set])
         self.notes = [
             "Each row but the last changes one thing against plain. Ms added: encoding by photo, "
-            "and ranking by query, in excess of plain, by the clock on the wall: where other work shares the "
-            "processor, a few ms between two encodings are noise. A re-ranking orders the first "
-            "100 hits.",
+            "and ranking by query, in excess of plain, by the clock on the wall: where other work "
+            "shares the processor, a few ms between two encodings are noise. A re-ranking orders "
+            "the first 100 hits.",
             "local_max_sim adds the cost of comparing; the gallery's maps are kept (float16), the "
             "query's come with its vector.",
         ]

@@ -107,6 +107,33 @@ def test_bf16_is_near(images: Tensor) -> None:
         assert float((want * got).sum(dim=1).min().detach()) > 0.99
 
 
+def test_a_strided_depthwise_convolution_is_not_rounded(images: Tensor) -> None:
+    class Depthwise(SmallNetwork):
+        def __init__(self) -> None:
+            super().__init__()
+            self.second[0] = nn.Conv2d(8, 16, 3, 2, 1, groups=8, bias=False)
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        made = _with(Depthwise())
+    want = made(images)
+    network = Network(made, 0, fold=True, bf16=True)
+    assert isinstance(network._folded, FoldedNorms)
+    types = {}
+    for name, module in network._folded.plain.named_modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(
+                lambda module, _, made, name=name: types.update(
+                    {name: (module.weight.dtype, made.dtype)}
+                )
+            )
+    got = network.embed(images)
+    half = torch.bfloat16
+    assert types.pop("backbone.second.0") == (torch.float32, half)
+    assert set(types.values()) == {(half, half)}
+    assert float((want * got).sum(dim=1).min().detach()) > 0.99
+
+
 def test_frozen_layers_stay_in_evaluation_mode() -> None:
     made = build_encoder("small", size=SIZE).train()
     Network(made, 2, fold=False, bf16=False).keep_frozen()
