@@ -14,6 +14,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+
 from retrieval.provenance import provenance
 from retrieval.statistics import wilson
 from train.config import read_recipe
@@ -131,6 +133,8 @@ def _write(name: str, runs: Path) -> None:
         f"`python benchmarks/accuracy/losses.py --data DATA --set {name}`; everything but the",
         f"loss: recipe two_cores with {' '.join(BUDGET)}.",
         "",
+        f"![MAP@R by epoch](losses_{name}.svg)",
+        "",
         f"Measured {run['date']} at commit {run['commit']}: {hardware}.",
         "",
     ]
@@ -141,7 +145,24 @@ def _write(name: str, runs: Path) -> None:
     (RESULTS / f"losses_{name}.json").write_text(
         json.dumps({"rows": rows, "run": run}, indent=1) + "\n"
     )
+    _plot(rows, name)
     print("\n".join(text))
+
+
+def _plot(rows: dict[str, dict[str, Any]], name: str) -> None:
+    """MAP@R by epoch, the names in the order in which the lines end."""
+    figure, axes = plt.subplots(figsize=(9, 6), layout="constrained")
+    ranked = sorted(rows, key=lambda row: -rows[row]["curve"][-1][1])
+    for place, row in enumerate(ranked):
+        values = [100 * map_at_r for _, map_at_r in rows[row]["curve"]]
+        style = ("-", "--", ":")[place // 7 % 3]
+        axes.plot(values, style, color=f"C{place % 7}", label=f"{values[-1]:.1f}  {row}")
+    axes.set_title(f"{name}: MAP@R of held-out training classes, percent")
+    axes.set_xlabel("epoch")
+    axes.set_xticks(range(len(rows[ranked[0]]["curve"])))
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right center", frameon=False)
+    figure.savefig(RESULTS / f"losses_{name}.svg", metadata={"Date": None})
 
 
 def _share(found: dict[str, Any]) -> str:
