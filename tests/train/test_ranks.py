@@ -17,7 +17,7 @@ from train.state import read_state, state_files
 from train.trainer import train as train_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 120
+LIMIT = 600
 """Seconds after which two ranks hang."""
 
 
