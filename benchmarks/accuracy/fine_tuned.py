@@ -38,6 +38,7 @@ from train.trainer import resume, train
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 GALLERY = {"birds": {}, "grocery": {"query_split": "test", "gallery_split": "train"}}
+UNTOUCHED = ("untrained", "frozen")
 LIBRARY = "library "
 LIBRARY_RATES = (3e-5, 1e-4, 3e-4)
 
@@ -66,7 +67,7 @@ def main() -> None:
         "validation_share=0",
     ]
     if number == 1:
-        _frozen(chosen.set, runs / "frozen", read_recipe("two_cores", shared))
+        _untouched(chosen.set, runs, read_recipe("two_cores", shared))
     for name, seed in rows[number - 1 :: count]:
         out = runs / f"{name.replace(' ', '-')}-{seed}"
         if not (out / "report" / "report.json").exists():
@@ -182,11 +183,12 @@ def _train_with_library(config: TrainConfig, rate: float) -> tuple[Encoder, int]
     return encoder.eval(), hits
 
 
-def _frozen(name: str, out: Path, config: TrainConfig) -> None:
-    if not (out / "report" / "report.json").exists():
-        weights = Path(config.encoder.weights)
-        encoder = build_encoder(config.encoder.backbone, "average", weights=weights)
-        _measure(name, encoder, out, config)
+def _untouched(name: str, runs: Path, config: TrainConfig) -> None:
+    """The floor, random weights, and the frozen backbone."""
+    for row, weights in (("untrained", None), ("frozen", Path(config.encoder.weights))):
+        if not (runs / row / "report" / "report.json").exists():
+            encoder = build_encoder(config.encoder.backbone, "average", weights=weights)
+            _measure(name, encoder, runs / row, config)
 
 
 def _measure(name: str, encoder: Encoder, out: Path, config: TrainConfig) -> None:
@@ -208,7 +210,7 @@ def _write(name: str, runs: Path) -> None:
     ordered = sorted(reports, key=lambda row: reports[row].scores[0].value)
     lines = []
     for row in ordered:
-        others = [other for other in ("frozen", *_rivals(row, reports)) if other != row]
+        others = [] if row in UNTOUCHED else ["frozen", *_rivals(row, reports)]
         for other in others:
             compared = compare(reports[other], reports[row])
             gain = 100 * (reports[row].scores[0].value - reports[other].scores[0].value)
@@ -250,14 +252,10 @@ def _write(name: str, runs: Path) -> None:
 
 def _rivals(row: str, reports: dict[str, EvaluationReport]) -> list[str]:
     """Rows of the library with the same seed."""
+    if row.startswith("library"):
+        return []
     seed = row.rpartition("-")[2]
-    return (
-        []
-        if "library" in row
-        else [
-            other for other in reports if other.startswith("library") and other.endswith(f"-{seed}")
-        ]
-    )
+    return [other for other in reports if other.startswith("library") and other.endswith(seed)]
 
 
 def _say(report: object) -> None:
