@@ -3,12 +3,12 @@
     python benchmarks/accuracy/fine_tuned.py --data DATA --set birds --losses proxy_anchor dgcrl
 
 Rows of ours are the recipe two_cores with another loss and seed, on kept maps. Rows of the library
-are ``MetricLossOnly`` of pytorch-metric-learning with its own loss: same backbone, same frozen layers,
-same variations of the same pictures, as many epochs and pictures a batch, AdamW with the same
-weight decay; its learning rate is chosen among three on held-out training classes. All classes of
-the training part are learned and the last epoch is kept, so nothing is chosen on the test part. A
-row whose report is kept is not measured again; one that was stopped goes on. Several processes may
-share the rows out: --part 1/2.
+are ``MetricLossOnly`` of pytorch-metric-learning with its own loss: same backbone, same frozen
+layers, same variations of the same pictures, as many epochs and pictures a batch, AdamW with the
+same weight decay; its learning rate is chosen among three on held-out training classes. All classes
+of the training part are learned and the last epoch is kept, so nothing is chosen on the test part.
+A row whose report is kept is not measured again; one that was stopped goes on. Several processes
+may share the rows out: --part 1/2.
 """
 
 import argparse
