@@ -90,7 +90,9 @@ def main() -> None:
         encoder = load_encoder(Path(chosen.encoder))
     measuring = Measuring(encoder, chosen.data, chosen.set, chosen.out / f"{chosen.set}_{name}")
     reports = measuring.reports()
-    command = shlex.join(["python", "benchmarks/accuracy/after_training.py", *sys.argv[1:]])
+    hidden = {str(chosen.data): "DATA", chosen.encoder: "ENCODER", str(chosen.out): "OUT"}
+    words = [word if word == "frozen" else hidden.get(word, word) for word in sys.argv[1:]]
+    command = shlex.join(["python", "benchmarks/accuracy/after_training.py", *words])
     text = "\n".join(
         [
             f"# After training: {name} on {chosen.set}",
@@ -101,7 +103,7 @@ def main() -> None:
             "",
             _facts(reports["plain"]),
             "",
-            f"    {command.replace(str(chosen.data), 'DATA')}",
+            f"    {command}",
             "",
         ]
     )
