@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retrieval.errors import BadInputError, StorageError
+from retrieval.errors import BadInputError, DamagedDataError, StorageError
 
 from .config import TrainConfig
 from .network import Network
@@ -50,6 +50,7 @@ class CachedMaps:
     Raises:
         BadInputError: The maps do not fit in ``run.cache_mib``, and no folder is given.
         StorageError: They cannot be written.
+        DamagedDataError: The file was cut or changed.
     """
 
     def __init__(
@@ -68,7 +69,13 @@ class CachedMaps:
         file = Path(folder) / f"maps-{_identity(pictures, network, config)}.npy"
         if not file.exists():
             _computed(pictures, network, config, on_batch, file)
-        self.maps = _as_tensor(np.load(file, mmap_mode="c", allow_pickle=False))
+        try:
+            self.maps = _as_tensor(np.load(file, mmap_mode="c", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise DamagedDataError(
+                f"{file} must hold the maps that were kept; got: {error}. Delete it; they are "
+                "computed again."
+            ) from error
 
     def epoch(
         self, epoch: int, batches: Sequence[NDArray[np.int64]], start: int = 0
@@ -128,7 +135,10 @@ def _room(
         return np.empty(shape, kind)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        return np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
+        room = np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
+        with file.open("r+b") as opened:  # a full disk ends a process that writes into a mapping
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        return room
     except OSError as error:
         raise StorageError(
             f"{file.parent} must have room for {needed:.0f} MiB; got: {error.strerror}."

@@ -8,7 +8,7 @@ import torch
 
 from retrieval.data import Benchmark
 from retrieval.encoder import build_encoder
-from retrieval.errors import BadInputError, StorageError
+from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from tests.train.test_trainer import Stop, numbers, same
 from train.cached import CachedMaps
 from train.config import TrainConfig, from_settings, override
@@ -98,6 +98,17 @@ def test_a_file_is_read_again_by_a_run_with_the_same_pictures(
     assert not torch.equal(other.cached.maps, first.cached.maps)
     assert {file.suffix for file in tmp_path.iterdir()} == {".npy"}
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_file_that_was_cut_is_a_sentence(figures: Benchmark, tmp_path: Path) -> None:
+    Made(figures, f"run.maps_folder={tmp_path}")
+    [file] = tmp_path.iterdir()
+    with file.open("r+b") as opened:
+        opened.truncate(1000)
+    with pytest.raises(
+        DamagedDataError, match=r"must hold the maps that were kept; got: .* Delete"
+    ):
+        Made(figures, f"run.maps_folder={tmp_path}")
 
 
 def test_other_frozen_weights_are_other_maps(figures: Benchmark, tmp_path: Path) -> None:
