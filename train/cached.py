@@ -136,8 +136,9 @@ def _room(
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         room = np.lib.format.open_memmap(file, mode="w+", dtype=kind, shape=shape)
-        with file.open("r+b") as opened:  # a full disk ends a process that writes into a mapping
-            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            with file.open("r+b") as opened:  # a full disk ends who writes into a mapping
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
         return room
     except OSError as error:
         raise StorageError(
