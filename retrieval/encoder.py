@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from . import plugins, poolings
 from .backbones import Backbone, build_backbone
+from .centring import Centring
 from .checks import check_shape
 from .errors import BadInputError
 from .poolings import Pooling
@@ -26,7 +27,7 @@ REVISION = 1
 
 
 class Encoder(nn.Module):
-    """Backbone, pooling, projection, whitening, unit norm: ``forward`` is the figure of the paper.
+    """Backbone, pooling, projection, centring, whitening, unit norm: ``forward`` is the figure.
 
     Attributes:
         dim: D, length of a vector.
@@ -42,12 +43,14 @@ class Encoder(nn.Module):
         transform: Transform,
         *,
         projection: nn.Linear | None = None,
+        centring: Centring | None = None,
         whitening: Whitening | None = None,
         flip: bool = False,
     ) -> None:
         super().__init__()
         self.backbone, self.pooling, self.transform = backbone, pooling, transform
-        self.projection, self.whitening, self.flip = projection, whitening, flip
+        self.projection, self.centring = projection, centring
+        self.whitening, self.flip = whitening, flip
         self.dim = self._chain_of_sizes()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -117,7 +120,7 @@ class Encoder(nn.Module):
         return {
             "revision": REVISION,
             "backbone": self.backbone.name,
-            **self._changed_stride(),
+            **self._changed_backbone(),
             "pooling": self.pooling.settings(),
             "transform": self.transform.settings(),
             "flip": self.flip,
@@ -127,12 +130,17 @@ class Encoder(nn.Module):
             "whitening": None
             if whitening is None
             else {"dim": whitening.dim, "method": whitening.method},
+            **({} if self.centring is None else {"centring": True}),
         }
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Encoder":
         """The encoder that :meth:`settings` described, in eval mode, with random weights."""
-        backbone = build_backbone(settings["backbone"], last_stride=settings.get("last_stride"))
+        backbone = build_backbone(
+            settings["backbone"],
+            last_stride=settings.get("last_stride"),
+            keep_layers=settings.get("keep_layers"),
+        )
         pooling = plugins.build(poolings, settings["pooling"])
         transform, flip = Transform.from_settings(settings["transform"]), settings["flip"]
         dim = pooling.out_dim(backbone.channels) * (2 if flip else 1)
@@ -143,7 +151,13 @@ class Encoder(nn.Module):
         if settings["whitening"] is not None:
             whitening = Whitening(dim, **settings["whitening"])
         return cls(
-            backbone, pooling, transform, projection=projection, whitening=whitening, flip=flip
+            backbone,
+            pooling,
+            transform,
+            projection=projection,
+            centring=Centring(dim) if settings.get("centring") else None,
+            whitening=whitening,
+            flip=flip,
         ).eval()
 
     def fingerprint(self) -> str:
@@ -168,7 +182,19 @@ class Encoder(nn.Module):
             self.pooling,
             self.transform,
             projection=self.projection,
+            centring=self.centring,
             whitening=whitening,
+            flip=self.flip,
+        ).train(self.training)
+
+    def with_centring(self, centring: Centring) -> "Encoder":
+        """The same encoder, sharing its weights, with another centring and no whitening."""
+        return Encoder(
+            self.backbone,
+            self.pooling,
+            self.transform,
+            projection=self.projection,
+            centring=centring,
             flip=self.flip,
         ).train(self.training)
 
@@ -179,7 +205,12 @@ class Encoder(nn.Module):
             BadInputError: A projection or a whitening was made for the descriptors of the pooling
                 that it has.
         """
-        for name, part in (("projection", self.projection), ("whitening", self.whitening)):
+        made_for = {
+            "projection": self.projection,
+            "centring": self.centring,
+            "whitening": self.whitening,
+        }
+        for name, part in made_for.items():
             if part is not None:
                 raise BadInputError(
                     "pooling can be changed only where nothing was made for its descriptors; got "
@@ -189,10 +220,13 @@ class Encoder(nn.Module):
                 )
         return Encoder(self.backbone, pooling, self.transform, flip=self.flip).train(self.training)
 
-    def _changed_stride(self) -> dict[str, int]:
+    def _changed_backbone(self) -> dict[str, int]:
         """Named only where it is set, so that fingerprints from before it could be set hold."""
-        stride = self.backbone.last_stride
-        return {} if stride is None else {"last_stride": stride}
+        changed = {
+            "last_stride": self.backbone.last_stride,
+            "keep_layers": self.backbone.keep_layers,
+        }
+        return {name: value for name, value in changed.items() if value is not None}
 
     def _describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
@@ -211,6 +245,8 @@ class Encoder(nn.Module):
         with torch.autocast(descriptors.device.type, enabled=False):  # rounding here costs recall
             if self.projection is not None:
                 descriptors = self.projection(descriptors)
+            if self.centring is not None:
+                descriptors = self.centring(descriptors)
             vectors = F.normalize(descriptors)  # (B, D)
             if self.whitening is not None:
                 vectors = F.normalize(self.whitening(vectors))
@@ -232,6 +268,8 @@ class Encoder(nn.Module):
         if self.projection is not None:
             check_shape("projection", self.projection.weight, ("D", dim))
             dim = self.projection.out_features
+        if self.centring is not None:
+            check_shape("centring", self.centring.mean, (dim,))
         if self.whitening is not None:
             check_shape("whitening", self.whitening.projection, (dim, "D"))
             dim = self.whitening.dim
@@ -268,6 +306,8 @@ def build_encoder(
     flip: bool = False,
     dim: int | None = None,
     last_stride: int | None = None,
+    keep_layers: int | None = None,
+    centred: bool = False,
     seed: int = 0,
 ) -> Encoder:
     """Make an encoder, in eval mode.
@@ -284,6 +324,9 @@ def build_encoder(
         dim: Project descriptors to this many numbers; a random projection that training adapts.
             As many as they have: the projection that changes nothing, as an adapter starts.
         last_stride: Of the backbone, see :func:`retrieval.backbones.build_backbone`.
+        keep_layers: Likewise.
+        centred: Subtract a mean from descriptors, which training or
+            :func:`retrieval.paired.fit_centring` finds; zero until then.
         seed: Of every weight that is not loaded. The caller's random generator is left alone.
 
     Raises:
@@ -293,7 +336,11 @@ def build_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = build_backbone(
-            backbone, weights=weights, pretrained=pretrained, last_stride=last_stride
+            backbone,
+            weights=weights,
+            pretrained=pretrained,
+            last_stride=last_stride,
+            keep_layers=keep_layers,
         )
         part: Pooling = plugins.build(poolings, chosen)
         projection = None
@@ -305,4 +352,5 @@ def build_encoder(
     if size is not None:
         network.check_size(size)
     transform = Transform(size or network.size, fit, mean=network.mean, std=network.std)
-    return Encoder(network, part, transform, projection=projection, flip=flip).eval()
+    encoder = Encoder(network, part, transform, projection=projection, flip=flip).eval()
+    return encoder.with_centring(Centring(encoder.dim).eval()) if centred else encoder

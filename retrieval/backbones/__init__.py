@@ -12,6 +12,7 @@ from pathlib import Path
 from .. import plugins
 from ..errors import BadInputError
 from ._backbone import Backbone
+from ._first_layers import FirstLayers
 
 __all__ = ["Backbone", "build_backbone"]
 
@@ -25,6 +26,7 @@ def build_backbone(
     weights: Path | None = None,
     pretrained: bool = False,
     last_stride: int | None = None,
+    keep_layers: int | None = None,
 ) -> Backbone:
     """Make the backbone called ``name``.
 
@@ -37,6 +39,8 @@ def build_backbone(
             random generator; seed it for the same ones again.
         last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets: a map
             of twice the height and width, with the same weights.
+        keep_layers: Cut the network after so many of its layers; the last map is then what the last
+            kept one makes. Layers in the middle know less of what a thing is and more of its shape.
 
     Raises:
         BadInputError: Unknown name, weights that do not fit or cannot be fetched, or a network
@@ -50,7 +54,7 @@ def build_backbone(
     backbone = _build(name, weights, pretrained)
     if last_stride is not None:
         backbone.set_last_stride(last_stride)
-    return backbone
+    return backbone if keep_layers is None else FirstLayers(backbone, keep_layers)
 
 
 def _build(name: str, weights: Path | None, pretrained: bool) -> Backbone:

@@ -22,6 +22,7 @@ class Backbone(nn.Module, ABC):
         fixed_size: Whether the network takes no other size.
         ignored: Tensors of the weights file that belonged to the classifier.
         last_stride: Stride of the last stage where it is not the network's own.
+        keep_layers: After how many of its layers the network was cut, if it was.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Backbone(nn.Module, ABC):
     fixed_size: bool = False
     ignored: tuple[str, ...] = ()
     last_stride: int | None = None
+    keep_layers: int | None = None
 
     @abstractmethod
     def early_and_last(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -54,8 +56,8 @@ class Backbone(nn.Module, ABC):
             BadInputError: The network is no such chain, or keeps its maps in another order of axes.
         """
         raise BadInputError(
-            f"frozen layers need a network whose layers run one after the other; got {self.name}. "
-            "Set optimizer.frozen_layers = 0."
+            "a network must be a chain of layers to freeze or keep only the first of them; got "
+            f"{self.name}. Leave out frozen_layers and keep_layers."
         )
 
     def set_last_stride(self, stride: int) -> None:
