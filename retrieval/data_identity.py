@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data import Benchmark, Relevance, Split
-from .files import sha256_of_file
+from .modalities import content_hash
 
 
 def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
@@ -18,10 +18,12 @@ def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
     Raises:
         StorageError: A file is missing or cannot be read.
     """
-    query = [sha256_of_file(path) for path in benchmark.query.paths]
-    if benchmark.same_images:
-        return query, query
-    return query, [sha256_of_file(path) for path in benchmark.gallery.paths]
+    query = _hashes(benchmark.query)
+    return query, query if benchmark.same_images else _hashes(benchmark.gallery)
+
+
+def _hashes(split: Split) -> list[str]:
+    return [content_hash(path, split.modality) for path in split.paths]
 
 
 def numbered(

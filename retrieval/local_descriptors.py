@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .data import Modality
 from .encoder import Encoder
+from .encoder_pair import EncoderPair, door_of
 from .errors import BadInputError
 from .exports import ExportedEncoder
-from .images import decode
 from .lanes import open_lanes
+from .modalities import read_picture
 from .poolings.scda import Scda
 
 Columns = tuple[NDArray[np.float32], NDArray[np.bool_]]
@@ -66,9 +68,10 @@ class LocalDescriptors:
 
 @torch.inference_mode()
 def local_descriptors(
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     paths: Sequence[Path],
     *,
+    modality: Modality | None = None,
     positions: NDArray[np.int64] | None = None,
     batch_size: int = 32,
     on_progress: Callable[[int], None] | None = None,
@@ -78,6 +81,7 @@ def local_descriptors(
     Args:
         encoder: In eval mode. Its pooling and what follows do not matter, nor does ``flip``.
         paths: The files.
+        modality: As :func:`retrieval.encoding.encode_files` takes it.
         positions: See :class:`LocalDescriptors`.
         batch_size: Pictures decoded at once.
         on_progress: Called with each count of files that got done.
@@ -86,6 +90,7 @@ def local_descriptors(
         ImageError: A file cannot be read.
         BadInputError: The encoder is an exported graph, which has no maps.
     """
+    encoder, kind = door_of(encoder, modality)
     if isinstance(encoder, ExportedEncoder):
         raise BadInputError(
             "local descriptors need the maps of an encoder; got an exported one, which gives "
@@ -95,7 +100,7 @@ def local_descriptors(
     select, transform = Scda().mask, encoder.transform
 
     def pixels(path: Path) -> NDArray[np.uint8]:
-        return transform.pixels(decode(path, name=str(path), draft_size=transform.draft_size))
+        return transform.pixels(read_picture(path, kind, transform))
 
     def columns() -> Iterable[Columns]:
         threads = torch.get_num_threads()

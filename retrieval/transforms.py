@@ -20,6 +20,10 @@ from .plugins import unknown
 FITS = ("squash", "crop", "pad", "native")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+PEN = 2.0
+"""Width of the pen for stroke files, on a canvas of 256."""
+
+_LATER = {"pen": PEN}
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Transform:
             the longer side to S and lays the picture on white, ``native`` keeps shape and
             resolution and only shrinks a picture whose shorter side is above S.
         crop_share: Share of the shorter side that ``crop`` keeps.
+        pen: Width of the pen that draws stroke files, on a canvas of 256. It is part of the
+            encoder because thin and wide lines are different pictures to it.
         mean: Of each channel, in [0, 1]; belongs to the weights.
         std: Of each channel, in [0, 1]; belongs to the weights.
     """
@@ -42,6 +48,7 @@ class Transform:
     crop_share: float = 0.875
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    pen: float = PEN
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
@@ -50,6 +57,8 @@ class Transform:
             raise BadInputError(f"size must be in 16..4096; got {self.size}.")
         if not 0 < self.crop_share <= 1:
             raise BadInputError(f"crop_share must be in (0, 1]; got {self.crop_share}.")
+        if not 0 < self.pen <= 64:
+            raise BadInputError(f"pen must be in (0, 64]; got {self.pen}.")
 
     @property
     def draft_size(self) -> int:
@@ -71,8 +80,15 @@ class Transform:
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that make this transform again with :meth:`from_settings`."""
-        return asdict(self)
+        """Plain values that make this transform again with :meth:`from_settings`.
+
+        What came later is named only where it is set, so that older fingerprints hold.
+        """
+        values = asdict(self)
+        for name, unset in _LATER.items():
+            if values[name] == unset:
+                del values[name]
+        return values
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Transform":

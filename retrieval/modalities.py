@@ -1,0 +1,38 @@
+"""A picture of either kind, read as the encoder behind its door wants it."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from PIL import Image
+
+from .data import Modality
+from .files import sha256_of_file
+from .images import decode
+from .sketches import read_sketch, sketch_bytes
+from .transforms import Transform
+
+
+def read_picture(
+    path: Path, modality: Modality, transform: Transform, *, name: str | None = None
+) -> Image.Image:
+    """A photo or a sketch as RGB pixels, before the transform.
+
+    Args:
+        path: A photo file, or what :func:`retrieval.sketches.read_sketch` takes.
+        modality: Which of the two.
+        transform: Of the encoder it goes to: how much detail is needed, how wide the pen is.
+        name: What to call a photo in messages; by default its path.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    if modality == Modality.SKETCH:
+        return read_sketch(path, size=transform.draft_size, pen=transform.pen)
+    return decode(path, name=name, draft_size=transform.draft_size)
+
+
+def content_hash(path: Path, modality: Modality) -> str:
+    """SHA-256 of the bytes of a photo or of a sketch, which may be one of many in a file."""
+    if modality == Modality.SKETCH:
+        return sha256(sketch_bytes(path)).hexdigest()
+    return sha256_of_file(path)
