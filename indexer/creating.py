@@ -114,7 +114,7 @@ def _escaped(name: str) -> str:
 def _copy_encoder(encoder: Path, target: Path) -> dict[str, str]:
     """Copy what is in a folder and in those below it; SHA-256 of each file by its path there."""
     target.mkdir()
-    digests = {}
+    digests: dict[str, str] = {}
     for source in sorted(encoder.iterdir()):
         _check_inside(source, encoder)
         copy = target / source.name

@@ -166,11 +166,12 @@ def _open_pair(folder: Path) -> EncoderPair:
         pair = EncoderPair(photo, sketch)
     except BadInputError as error:
         raise DamagedDataError(f"{folder / PAIR} must join a pair; got: {error}") from error
-    if pair.fingerprint() != description.get("fingerprint"):
+    described = description.get("fingerprint")
+    if pair.fingerprint() != described:
         raise DamagedDataError(
             f"{folder / PAIR} must carry the fingerprint of the pair it describes; got "
-            f"{description.get('fingerprint')!r}. A door was changed after the pair was written; copy "
-            "or save the pair again."
+            f"{described!r}. A door was changed after the pair was written; copy or save the pair "
+            "again."
         )
     return pair.eval()
 

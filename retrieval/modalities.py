@@ -21,13 +21,15 @@ def read_picture(
         path: A photo file, or what :func:`retrieval.sketches.read_sketch` takes.
         modality: Which of the two.
         transform: Of the encoder it goes to: how much detail is needed, how wide the pen is.
-        name: What to call a photo in messages; by default its path.
+        name: What to call it in messages; by default its path.
 
     Raises:
         ImageError: It cannot be read.
     """
     if modality == Modality.SKETCH:
-        return read_sketch(path, size=transform.draft_size, pen=transform.pen)
+        return read_sketch(
+            path, name=name, draft_size=transform.draft_size, size=transform.size, pen=transform.pen
+        )
     return decode(path, name=name, draft_size=transform.draft_size)
 
 

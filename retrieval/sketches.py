@@ -7,10 +7,17 @@ from PIL import Image
 from .images import decode
 
 
-def read_sketch(path: Path, *, size: int = 256, pen: float = 2.0) -> Image.Image:
+def read_sketch(
+    path: Path,
+    *,
+    name: str | None = None,
+    draft_size: int | None = None,
+    size: int = 256,
+    pen: float = 2.0,
+) -> Image.Image:
     """A sketch as RGB pixels, black on white."""
-    del pen
-    return decode(path, draft_size=size)
+    del size, pen
+    return decode(path, name=name, draft_size=draft_size)
 
 
 def sketch_bytes(path: Path) -> bytes:

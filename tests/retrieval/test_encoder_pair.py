@@ -154,7 +154,7 @@ def test_a_pair_has_to_be_told_what_it_sees(pictures: list[Path]) -> None:
     with pytest.raises(BadInputError, match=sentence):
         encode_files(made(), pictures)
     with pytest.raises(BadInputError, match=sentence):
-        local_descriptors(made(), pictures)  # type: ignore[arg-type]
+        local_descriptors(made(), pictures)
 
 
 def test_one_encoder_takes_files_for_photos_unless_told(pictures: list[Path]) -> None:
