@@ -58,6 +58,23 @@ class EncoderPair(nn.Module):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def fingerprint_for(encoder: Encoder | EncoderPair, made_with: str) -> str:
+    """What an encoder is called where vectors of another one, or of its own, are waiting for it.
+
+    Photos that its photo door alone has encoded lie in the space of a pair, too.
+
+    Args:
+        encoder: Who asks.
+        made_with: Fingerprint of what made the vectors.
+
+    Returns:
+        ``made_with`` where scores between the two mean something, else the encoder's own.
+    """
+    if isinstance(encoder, EncoderPair) and encoder.photo.fingerprint() == made_with:
+        return made_with
+    return encoder.fingerprint()
+
+
 def door_of(encoder: Encoder | EncoderPair, modality: Modality | None) -> tuple[Encoder, Modality]:
     """The encoder that pictures of this kind go through, and the kind.
 

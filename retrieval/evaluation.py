@@ -317,25 +317,25 @@ def _chosen(split: Split, rows: NDArray[np.int64]) -> Split:
 def _facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
     settings = encoder.settings()
     return {
-        "name": _encoder_name(settings),
+        "name": encoder_name(settings),
         "dim": encoder.dim,
         "fingerprint": encoder.fingerprint(),
         "settings": settings,
     }
 
 
-def _encoder_name(settings: Mapping[str, Any]) -> str:
+def encoder_name(settings: Mapping[str, Any]) -> str:
     """An encoder, or a pair of them, in a few words.
 
     Example:
-        >>> _encoder_name({
+        >>> encoder_name({
         ...     "backbone": "timm:vit", "pooling": {"name": "gem", "p": 3.0}, "flip": True,
         ...     "transform": {"size": 224, "fit": "squash"}, "projection": None,
         ...     "whitening": {"dim": 256, "method": "pca"}})
         'timm:vit gem(p=3.0) 224 squash flip pca 256'
     """
     if "photo" in settings:
-        names = {door: _encoder_name(settings[door]) for door in ("photo", "sketch")}
+        names = {door: encoder_name(settings[door]) for door in ("photo", "sketch")}
         return "photo: {photo}; sketch: {sketch}".format(**names)
     pooling = dict(settings["pooling"])
     words = [settings["backbone"], pooling.pop("name")]

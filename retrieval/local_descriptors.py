@@ -26,6 +26,9 @@ class LocalDescriptors:
 
     float16, so 125 kB for a 7 x 7 map of 1,280 channels; in memory is only what is being looked at.
 
+    Attributes:
+        channels: C, length of a column.
+
     Args:
         columns: What each picture has.
         positions: (N,) int64, ascending: under which numbers they are asked for; 0, 1, 2 ... when
@@ -44,6 +47,7 @@ class LocalDescriptors:
                 channels = rows.shape[1]
             file.flush()
             self._ends = np.cumsum(sizes)
+            self.channels = channels
             shape = (int(self._ends[-1]), channels)
             self._rows = np.memmap(file, np.float16, "r", shape=shape)
         self._mask = np.concatenate([np.empty(0, bool), *masks])

@@ -9,6 +9,7 @@ from .data import Modality
 from .files import sha256_of_file
 from .images import decode
 from .sketches import read_sketch, sketch_bytes
+from .strokes import LARGEST
 from .transforms import Transform
 
 
@@ -27,8 +28,9 @@ def read_picture(
         ImageError: It cannot be read.
     """
     if modality == Modality.SKETCH:
+        detail = transform.draft_size
         return read_sketch(
-            path, name=name, draft_size=transform.draft_size, size=transform.size, pen=transform.pen
+            path, name=name, draft_size=detail, size=min(detail, LARGEST), pen=transform.pen
         )
     return decode(path, name=name, draft_size=transform.draft_size)
 

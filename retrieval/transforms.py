@@ -17,12 +17,11 @@ from torch import Tensor
 from .errors import BadInputError
 from .object_box import WHITE, object_box
 from .plugins import unknown
+from .strokes import PEN
 
 FITS = ("squash", "crop", "pad", "native", "object")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-PEN = 2.0
-"""Width of the pen for stroke files, on a canvas of 256."""
 
 MARGIN = 0.06
 """Share of the input that "object" leaves free on each side."""
