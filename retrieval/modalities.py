@@ -9,7 +9,7 @@ from .data import Modality
 from .files import sha256_of_file
 from .images import decode
 from .sketches import read_sketch, sketch_bytes
-from .strokes import LARGEST
+from .strokes import LARGEST, Drawing
 from .transforms import Transform
 
 
@@ -28,11 +28,23 @@ def read_picture(
         ImageError: It cannot be read.
     """
     if modality == Modality.SKETCH:
-        detail = transform.draft_size
         return read_sketch(
-            path, name=name, draft_size=detail, size=min(detail, LARGEST), pen=transform.pen
+            path,
+            name=name,
+            draft_size=transform.draft_size,
+            size=_side(transform),
+            pen=transform.pen,
         )
     return decode(path, name=name, draft_size=transform.draft_size)
+
+
+def picture_of(drawing: Drawing, transform: Transform) -> Image.Image:
+    """A drawing as :func:`read_picture` gives it where it reads strokes."""
+    return drawing.raster(_side(transform), transform.pen)
+
+
+def _side(transform: Transform) -> int:
+    return min(transform.draft_size, LARGEST)
 
 
 def content_hash(path: Path, modality: Modality) -> str:

@@ -71,17 +71,22 @@ def gallery_rows(
     kinds = modalities or [Modality.PHOTO] * len(queries)
     for query, hits, kind in zip(queries, found, kinds, strict=True):
         picture = _shown(query, kind) if encoder is None else _selection(encoder, query, kind)
-        tiles = [
-            Tile(
-                _picture(collection / hit.item.path),
-                f"{hit.rank}   {hit.score:.3f}",
-                hit.item.label or hit.item.id,
-            )
-            for hit in hits
-        ]
+        tiles = hit_tiles(collection, hits)
         title = "sketch" if kind == Modality.SKETCH else "query"
         rows.append(Row(Tile(picture, title, f"{query.parent.name}/{query.name}"), tiles))
     return rows
+
+
+def hit_tiles(collection: Path, hits: Sequence[SearchHit]) -> list[Tile]:
+    """Hits with their pictures; the paths of items start from the collection's folder."""
+    return [
+        Tile(
+            _picture(collection / hit.item.path),
+            f"{hit.rank}   {hit.score:.3f}",
+            hit.item.label or hit.item.id,
+        )
+        for hit in hits
+    ]
 
 
 def write_gallery(out: Path, title: str, rows: Sequence[Row]) -> None:

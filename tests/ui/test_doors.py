@@ -1,8 +1,10 @@
 """Photos and sketches at the command line: one collection, two doors."""
 
+import io
 import json
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image, ImageDraw
@@ -238,3 +240,98 @@ def test_a_pair_is_exported_door_by_door(fgir: Fgir, photos: Path, folder: Path,
     assert sorted(path.name for path in out.iterdir()) == ["pair.json", "photo", "sketch"]
     assert open_encoder(out).fingerprint() == open_encoder(folder / "pair").fingerprint()
     said(fgir("export", folder / "pair", *given), 3, "must be a new or empty folder")
+
+
+# Replay
+
+CORNER = [[[40, 60], [200, 60]], [[200, 60], [200, 190]], [[200, 190], [40, 190], [40, 60]]]
+
+
+@pytest.fixture
+def drawing(tmp_path: Path) -> Path:
+    """Three strokes of 160, 130 and 290."""
+    path = tmp_path / "drawing.json"
+    path.write_text(json.dumps({"one": CORNER}))
+    return path
+
+
+def test_a_drawing_is_replayed_stroke_by_stroke(fgir: Fgir, shop: Path, drawing: Path):
+    trace = json.loads(fgir("replay", drawing, shop, "--target", "blue/2.png", "--json").stdout)
+    assert (trace["target"], trace["target_is"]) == ("blue/2.png", "item")
+    assert [step["strokes"] for step in trace["steps"]] == [1, 2, 3]
+    shares = [step["share"] for step in trace["steps"]]
+    assert shares == pytest.approx([160 / 580, 290 / 580, 1], abs=1e-5)
+    # Each beginning, saved and searched with, has the same answer.
+    for count, step in enumerate(trace["steps"], 1):
+        begun = drawing.with_name(f"{count}.json")
+        begun.write_text(json.dumps({"one": CORNER[:count]}))
+        given = ["--sketch", begun, "-k", 16, "--json", "--runtime", "eager"]
+        hits = answers(fgir("search", shop, *given))[0]["hits"]
+        assert [hit["id"] for hit in step["hits"]] == [hit["id"] for hit in hits[:5]]
+        scores = [hit["score"] for hit in hits[:5]]
+        assert [hit["score"] for hit in step["hits"]] == pytest.approx(scores, abs=2e-6)
+        assert [hit["id"] for hit in hits].index("blue/2.png") + 1 == step["rank"]
+        (label,) = [
+            json.loads(fgir("replay", begun, shop, "--target", "blue", "--json").stdout)["steps"][
+                -1
+            ]
+        ]
+        assert label["rank"] == [hit["label"] for hit in hits].index("blue") + 1
+
+
+def test_without_a_target_it_is_the_final_best_hit(fgir: Fgir, shop: Path, drawing: Path):
+    done = fgir("replay", drawing, shop, "--steps", 4, "-k", 2)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(" %")[0].strip() for line in lines[2:]] == ["25", "50", "75", "100"]
+    last = lines[-1].split()
+    assert last[3] == "1"  # rank
+    assert lines[0] == f"sketch {drawing}, target {last[4]} (best hit)"
+
+
+@pytest.mark.parametrize("form", ["json", "svg", "png", "html"])
+def test_the_same_drawing_gives_the_same_bytes(
+    fgir: Fgir, shop: Path, drawing: Path, tmp_path: Path, form: str
+):
+    said_, written = set(), set()
+    for number in range(2):
+        out = tmp_path / f"{number}.{form}"
+        done = fgir("replay", drawing, shop, "--target", "red", "--out", out)
+        assert done.returncode == 0, done.stderr
+        said_.add(done.stdout)
+        written.add(out.read_bytes())
+    assert (len(said_), len(written)) == (1, 1)
+    (data,) = written
+    if form == "json":
+        assert [step["strokes"] for step in json.loads(data)["steps"]] == [1, 2, 3]
+    elif form == "svg":
+        root = ElementTree.fromstring(data)
+        assert len([one for one in root if one.tag.endswith("circle")]) == 3
+    elif form == "html":
+        assert data.count(b"data:image/jpeg;base64,") == 3 * 6
+        assert b"28 % drawn" in data
+    else:
+        with Image.open(io.BytesIO(data)) as sheet:
+            assert sheet.height > 3 * 160
+
+
+def test_what_cannot_be_replayed_is_said(
+    fgir: Fgir,
+    shop: Path,
+    drawing: Path,
+    sketches: Path,
+    folder: Path,
+    photos: Path,
+    tmp_path: Path,
+):
+    said(
+        fgir("replay", drawing, shop, "--target", "blu/2.png"),
+        3,
+        "--target must be an item's id or a label of the collection; got 'blu/2.png'. "
+        "Did you mean 'blue/2.png'?",
+    )
+    said(fgir("replay", drawing, shop, "--out", "trace.txt"), 3, "--out must be a .json, .svg")
+    said(fgir("replay", sketches / "circle.png", shop), 3, "circle.png must be")
+    said(fgir("replay", drawing, shop, "--steps", 2000), 3, "in 1 to 1,000 steps; got 2000")
+    plain = index(fgir, photos, folder / "photo", tmp_path / "plain")
+    said(fgir("replay", drawing, plain), 3, "must have an encoder with a door for sketches")
