@@ -163,9 +163,7 @@ def _affine(
 def _bend(points: NDArray[np.float64], net: NDArray[np.float64]) -> NDArray[np.float64]:
     """(K, 2) shift of each point, smooth over the canvas: a cubic B-spline over a net."""
     where = ((points / CANVAS + 0.5) * CELLS + 1)[:, ::-1].T
-    shifts = [
-        map_coordinates(one, where, order=3, mode="nearest", prefilter=False) for one in net
-    ]
+    shifts = [map_coordinates(one, where, order=3, mode="nearest", prefilter=False) for one in net]
     return np.column_stack(shifts)
 
 
