@@ -70,5 +70,8 @@ def _array(data: bytes) -> NDArray[np.float64]:
             got = f"one of {shape} cut short at {len(data):,} bytes"
             raise Refusal("a whole array", got, _READ_AGAIN)
         return np.asarray(np.load(io.BytesIO(data), allow_pickle=False), np.float64)
-    except (ValueError, EOFError, OSError) as error:
-        raise Refusal("a whole array", str(error)[:80] or "nothing", _READ_AGAIN) from None
+    except Refusal:
+        raise
+    except Exception as error:  # numpy reads the header as Python, and raises what that raises
+        reason = ascii(str(error)[:80] or type(error).__name__)
+        raise Refusal("a whole array", reason, _READ_AGAIN) from error
