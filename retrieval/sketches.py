@@ -18,7 +18,7 @@ from PIL import Image
 from .drawing_files import Content, DrawingFormat, format_called, format_of, is_drawing_name
 from .errors import BadInputError
 from .image_headers import Refusal
-from .images import IMAGE_SUFFIXES, MAX_BYTES, ImageError, decode, is_blank
+from .images import MAX_BYTES, ImageError, decode, is_blank
 from .strokes import CANVAS, PEN, Drawing
 
 MAX_CONTAINER_BYTES = 300_000_000
@@ -26,17 +26,6 @@ MAX_CONTAINER_BYTES = 300_000_000
 
 KEPT_CONTAINERS = 4
 """Files whose parse is kept for the next drawing that is asked of them."""
-
-
-def is_sketch_name(path: Path) -> bool:
-    """Whether a walk through folders takes this file for a sketch; its content decides later.
-
-    Example:
-        >>> is_sketch_name(Path("shoe.svg")), is_sketch_name(Path("shoe.png"))
-        (True, True)
-    """
-    known = path.suffix.lower() in IMAGE_SUFFIXES or is_drawing_name(path)
-    return known and not path.name.startswith(".")
 
 
 def read_drawing(path: Path, *, name: str | None = None) -> Drawing:

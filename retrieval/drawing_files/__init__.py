@@ -52,7 +52,7 @@ def format_of(content: Content, name: str) -> DrawingFormat:
             return form
     content.check_json(name)
     wanted = [form.shape for form in formats if Path(name).suffix.lower() in form.suffixes]
-    shapes = "; or ".join(wanted or ["a file of strokes"])
+    shapes = ", or ".join(wanted or ["a file of strokes"])
     raise Refusal(shapes, content.shown(), "See docs/sketches.md for what is read.")
 
 
@@ -89,9 +89,9 @@ def write_drawing(drawing: Drawing, path: Path, form: str | None = None) -> None
 def _format_for(path: Path) -> str:
     suffix = path.suffix.lower()
     for form in _formats():
-        if form.suffixes[:1] == (suffix,):
+        if form.written_as == suffix != "":
             return form.name
-    known = sorted({form.suffixes[0] for form in _formats() if form.suffixes})
+    known = sorted(form.written_as for form in _formats() if form.written_as)
     raise BadInputError(plugins.unknown("kind of drawing file", suffix, known))
 
 

@@ -5,7 +5,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..image_headers import Refusal
+from ._arrays import arrays_of, is_arrays
 
 _MAGIC = {
     b"\x89PNG": "a PNG picture",
@@ -42,6 +46,29 @@ class Content:
             return parsed(self.data)
         except ValueError:
             return None
+
+    @property
+    def is_arrays(self) -> bool:
+        """Whether it begins like a ``.npy`` or ``.npz`` file."""
+        return is_arrays(self.data)
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """The arrays by name.
+
+        Raises:
+            Refusal: They are no plain numbers, or cannot be read.
+        """
+        return arrays_of(self.data)
+
+    def has_columns(self, columns: int) -> bool:
+        """Whether there is an array whose rows have so many columns."""
+        try:
+            return any(
+                one.ndim in (2, 3) and one.shape[-1] == columns for one in self.arrays.values()
+            )
+        except Refusal:
+            return False
 
     def check_json(self, name: str) -> None:
         """Refuse what is called JSON and cannot be parsed, with the place where it goes wrong."""

@@ -15,13 +15,14 @@ class DrawingFormat(ABC):
     of a million costs no more than itself.
 
     Attributes:
-        suffixes: Names that such files have, in lower case; the first is the one that chooses this
-            format for writing.
+        suffixes: Names that such files have, in lower case.
+        written_as: The suffix that chooses this format for writing, if any does.
         shape: What such a file is, for the sentence about one that is not.
         is_picture: Whether it holds pixels.
     """
 
     suffixes: ClassVar[tuple[str, ...]] = ()
+    written_as: ClassVar[str] = ""
     shape: ClassVar[str]
     is_picture: ClassVar[bool] = False
 

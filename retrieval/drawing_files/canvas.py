@@ -32,6 +32,7 @@ class Canvas(DrawingFormat):
     """
 
     suffixes = (".json",)
+    written_as = ".json"
     shape = 'JSON of a canvas, with "width", "height" and "strokes"'
 
     def recognises(self, content: Content) -> bool:

@@ -14,6 +14,7 @@ class Png(DrawingFormat):
     """256 x 256 pixels, black on white."""
 
     suffixes = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+    written_as = ".png"
     shape = "a picture"
     is_picture = True
 

@@ -19,6 +19,7 @@ class StrokeLists(DrawingFormat):
     The canvas is 256 wide and high if all points are in 0..256, and else drawn around them.
     """
 
+    suffixes = (".json",)
     shape = "JSON lists of strokes [[[x, y], ...], ...], or an object of such lists"
 
     def recognises(self, content: Content) -> bool:

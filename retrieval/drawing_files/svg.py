@@ -24,6 +24,9 @@ MAX_ELEMENTS = 100_000
 MAX_DEPTH = 64
 """Most elements within one another."""
 
+MAX_SCALE = 1e9
+"""Most that nested transforms may do."""
+
 TOLERANCE = CANVAS / 2560
 """Most that a flattened curve leaves its true one, on a canvas of 256."""
 
@@ -41,6 +44,7 @@ class Svg(DrawingFormat):
     """
 
     suffixes = (".svg",)
+    written_as = ".svg"
     shape = "an SVG"
 
     def recognises(self, content: Content) -> bool:
@@ -61,6 +65,8 @@ class Svg(DrawingFormat):
             parser.close()
         except ElementTree.ParseError as error:
             raise Refusal("whole XML", str(error)[:100], "Save it again.") from None
+        except ArithmeticError:  # an arc with radii of 1e-200, say
+            raise Refusal("an SVG of moderate numbers", "one too small", "Save it again.") from None
         except (ValueError, LookupError) as error:  # an encoding that is unknown or not kept
             raise Refusal("an SVG in UTF-8", str(error)[:100], "Save it again.") from None
         return shapes.drawing()
@@ -89,6 +95,7 @@ class _Shapes:
         self._styles: list[dict[str, str]] = []
         self._unseen = 0
         self._elements = 0
+        self._count = 0  # of control points
         self._canvas: tuple[float, float] | None = None
         self._curves: list[Points] = []
 
@@ -117,11 +124,12 @@ class _Shapes:
         matrix = self._matrices[-1]
         if not self._unseen and "transform" in attributes:
             matrix = matrix @ matrix_of(attributes["transform"])
+            if not np.abs(matrix).max() <= MAX_SCALE:
+                raise Refusal("an SVG of moderate transforms", "one beyond 1e9", "Save it again.")
         self._matrices.append(matrix)
         self._styles.append(style)
         if not self._unseen and _inked(style):
-            for curves in curves_of(tag, attributes):
-                self._curves.append(curves @ matrix[:2, :2].T + matrix[:2, 2])
+            self._add(curves_of(tag, attributes), matrix)
 
     def end(self, tag: str) -> None:
         self._matrices.pop()
@@ -136,7 +144,7 @@ class _Shapes:
 
     def drawing(self) -> Drawing:
         """What was seen, curves flattened."""
-        check_count(sum(map(len, self._curves)))
+        check_count(self._count)
         side = max(self._canvas) if self._canvas else _extent(self._curves)
         tolerance = TOLERANCE * max(side, 1e-3) / CANVAS
         paths = [flattened(curves, tolerance) for curves in self._curves]
@@ -145,6 +153,11 @@ class _Shapes:
         return (
             on_canvas(strokes) if self._canvas is None else Drawing(tuple(strokes), *self._canvas)
         )
+
+    def _add(self, shapes: list[Points], matrix: Matrix) -> None:
+        self._count += sum(map(len, shapes))
+        check_count(max(1, self._count))
+        self._curves += [curves @ matrix[:2, :2].T + matrix[:2, 2] for curves in shapes]
 
     def _root(self, tag: str, attributes: dict[str, str]) -> None:
         if tag != "svg":
