@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Benchmark, Relevance, Split
-from .modalities import content_hash
+from .data import Benchmark, Modality, Relevance, Split
+from .files import sha256_of_file
 
 
 def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
@@ -23,7 +23,11 @@ def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
 
 
 def _hashes(split: Split) -> list[str]:
-    return [content_hash(path, split.modality) for path in split.paths]
+    if split.modality == Modality.PHOTO:
+        return [sha256_of_file(path) for path in split.paths]
+    from .sketches import sketch_bytes  # imports Pillow
+
+    return [hashlib.sha256(sketch_bytes(path)).hexdigest() for path in split.paths]
 
 
 def numbered(

@@ -1,14 +1,12 @@
 """A picture of either kind, read as the encoder behind its door wants it."""
 
-from hashlib import sha256
 from pathlib import Path
 
 from PIL import Image
 
 from .data import Modality
-from .files import sha256_of_file
 from .images import decode
-from .sketches import read_sketch, sketch_bytes
+from .sketches import read_sketch
 from .strokes import LARGEST, Drawing
 from .transforms import Transform
 
@@ -45,10 +43,3 @@ def picture_of(drawing: Drawing, transform: Transform) -> Image.Image:
 
 def _side(transform: Transform) -> int:
     return min(transform.draft_size, LARGEST)
-
-
-def content_hash(path: Path, modality: Modality) -> str:
-    """SHA-256 of the bytes of a photo or of a sketch, which may be one of many in a file."""
-    if modality == Modality.SKETCH:
-        return sha256(sketch_bytes(path)).hexdigest()
-    return sha256_of_file(path)

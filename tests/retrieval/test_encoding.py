@@ -176,7 +176,7 @@ def test_work_runs_ahead_of_the_caller_by_a_few_batches_only(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, **options: object) -> Image.Image:
+    def counting(path: Path, *given: object, **options: object) -> Image.Image:
         decoded.append(path)
         return Image.new("RGB", (SIZE, SIZE), "red")
 

@@ -61,7 +61,7 @@ def encoder(
         entries, root = entries_of(photos)
         paths = [root / entry.path for entry in entries]
         chosen = whitened(chosen, whiten, paths, runtime=runtime, batch_size=batch_size)
-    save_encoder(chosen, out)
+    save_encoder(options.without_doors(chosen, "fgir encoder"), out)
     typer.echo(f"{out}: {chosen.dim} dimensions, fingerprint {chosen.fingerprint()[:12]}")
 
 
