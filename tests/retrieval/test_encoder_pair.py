@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,19 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from retrieval import encoder_folders
+from retrieval import encoder_folders, plugins, reranking
 from retrieval.checkpoints import load_encoder, save_encoder
 from retrieval.data import Benchmark, Modality, Relevance, Split
+from retrieval.data_identity import file_hashes
 from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder, save_pair
 from retrieval.encoder_pair import EncoderPair
 from retrieval.encoding import encode_files
 from retrieval.errors import BadInputError, DamagedDataError, FgirError, StorageError
 from retrieval.evaluation import EvaluationReport, evaluate
-from retrieval.local_descriptors import local_descriptors
+from retrieval.local_descriptors import LocalDescriptors, local_descriptors
+from retrieval.reranker import Reranker
+from retrieval.sketches import read_drawing
 
 PHOTO, SKETCH = Modality.PHOTO, Modality.SKETCH
 
@@ -382,3 +386,54 @@ def test_one_encoder_for_both_is_noted(pictures: list[Path]) -> None:
     assert [note for note in notes if note.startswith("The encoder has one door: sketches were")]
     photos = Benchmark("b", split(pictures[:3], PHOTO), split(pictures[3:], PHOTO))
     assert not [note for note in run(door(0), photos).notes if "one door" in note]
+
+
+# Strokes
+
+
+@pytest.fixture
+def strokes(tmp_path: Path) -> Path:
+    """Three drawings in one file; the last repeats the first."""
+    square = [[[60, 60], [190, 60], [190, 190], [60, 190], [60, 60]]]
+    cross = [[[20, 20], [230, 230]], [[20, 230], [230, 20]]]
+    path = tmp_path / "strokes.json"
+    path.write_text(json.dumps({"square": square, "cross": cross, "again": square}))
+    return path
+
+
+def test_strokes_enter_by_the_sketch_door(strokes: Path) -> None:
+    pair = made()
+    keys = [strokes / "square", strokes / "cross"]
+    got = encode_files(pair, keys, modality=SKETCH, runtime="eager").vectors
+    for row, path in enumerate(keys):
+        image = read_drawing(path).raster(32, 2.0)
+        want = pair.sketch.vectors(pair.sketch.transform(image)[None])[0]
+        np.testing.assert_allclose(got[row], want, atol=1e-6)
+    refused_ = encode_files(pair, keys, modality=PHOTO, runtime="eager").rejected
+    assert [Path(one.path) for one in refused_] == keys
+
+
+def test_the_width_of_the_pen_is_the_encoders(strokes: Path) -> None:
+    encoder = door(0)
+    encoder.transform = replace(encoder.transform, pen=9.0)
+    assert encoder.fingerprint() != door(0).fingerprint()
+    (got,) = encode_files(encoder, [strokes / "cross"], modality=SKETCH, runtime="eager").vectors
+    image = read_drawing(strokes / "cross").raster(32, 9.0)
+    np.testing.assert_allclose(got, encoder.vectors(encoder.transform(image)[None])[0], atol=1e-6)
+
+
+def test_drawings_of_one_file_are_told_apart(strokes: Path, pictures: list[Path]) -> None:
+    """Their file is the same, the drawings are not; equal drawings are equal files."""
+    keys = tuple(strokes / key for key in ("square", "cross", "again"))
+    queries = Split(keys, np.arange(3), SKETCH)
+    gallery = split(pictures[:3], PHOTO)
+    query, _ = file_hashes(Benchmark("b", queries, gallery, relevance=Relevance.INSTANCE))
+    assert query[0] == query[2] != query[1]
+
+
+def test_maps_of_different_networks_are_not_compared(pictures: list[Path]) -> None:
+    narrow, wide = (LocalDescriptors([(np.eye(4, width), np.ones(4, bool))]) for width in (4, 5))
+    rows = np.eye(1, 3, dtype=np.float32)
+    method = plugins.build(reranking, {"name": "local_max_sim"})
+    with pytest.raises(BadInputError, match=r"channels to compare; got 4 .* and 5"):
+        Reranker(method, rows, rows, maps=(narrow, wide))
