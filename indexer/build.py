@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.checks import UNIT_TOLERANCE
+from retrieval.data import Modality
 from retrieval.errors import BadInputError, StorageError
 from retrieval.files import sha256_of_file
 from retrieval.photo_root import PhotoRoot
@@ -29,6 +30,7 @@ from .store import Change
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
     from retrieval.encoding import Encoded
 
 __all__ = ["BuildResult", "Entry", "build_collection", "entries_of"]
@@ -69,7 +71,7 @@ def build_collection(
     collection: DiskCollection,
     entries: Sequence[Entry],
     root: Path,
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     *,
     replace: bool = False,
     batch_size: int = 32,
@@ -86,7 +88,7 @@ def build_collection(
         collection: Open for writing.
         entries: What to add; paths are relative to ``root`` and no file outside it is opened.
         root: Folder of the pictures.
-        encoder: The encoder of the collection.
+        encoder: The encoder of the collection; of a pair, the door for photos is used.
         replace: Overwrite items that are there with another picture, label or payload; without it
             such entries are rejected.
         batch_size: Pictures encoded and made durable at once.
@@ -272,9 +274,14 @@ def _storable(text: str) -> str:
     return text
 
 
-def _encoding(encoder: Encoder, root: Path, batch_size: int, runtime: str) -> Encode:
+def _encoding(encoder: Encoder | EncoderPair, root: Path, batch_size: int, runtime: str) -> Encode:
     from retrieval.encoding import encode_batches  # torch: seconds that a search must not pay
 
     return lambda paths: encode_batches(
-        encoder, paths, root=root, batch_size=batch_size, runtime=runtime
+        encoder,
+        paths,
+        modality=Modality.PHOTO,
+        root=root,
+        batch_size=batch_size,
+        runtime=runtime,
     )

@@ -112,14 +112,31 @@ def _escaped(name: str) -> str:
 
 
 def _copy_encoder(encoder: Path, target: Path) -> dict[str, str]:
+    """Copy what is in a folder and in those below it; SHA-256 of each file by its path there."""
     target.mkdir()
+    digests: dict[str, str] = {}
     for source in sorted(encoder.iterdir()):
-        if source.is_file():
-            shutil.copyfile(source, target / source.name)
-            with (target / source.name).open("rb") as file:
+        _check_inside(source, encoder)
+        copy = target / source.name
+        if source.is_dir():
+            below = _copy_encoder(source, copy)
+            digests |= {f"{source.name}/{name}": digest for name, digest in below.items()}
+        elif source.is_file():
+            shutil.copyfile(source, copy)
+            with copy.open("rb") as file:
                 os.fsync(file.fileno())
+            digests[source.name] = sha256_of_file(copy)
     sync_folder(target)
-    return {path.name: sha256_of_file(path) for path in sorted(target.iterdir())}
+    return digests
+
+
+def _check_inside(source: Path, folder: Path) -> None:
+    """Raise unless what a link points to lies in its own folder: no strange file is copied."""
+    if source.is_symlink() and source.resolve().parent != folder.resolve():
+        raise BadInputError(
+            f"{source} must be a file of the encoder; got a link to another place. "
+            "Copy the file itself there."
+        )
 
 
 def _manifest(dim: int, fingerprint: str, engine: str, encoder: dict[str, str]) -> Manifest:

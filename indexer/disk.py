@@ -262,7 +262,8 @@ class DiskCollection:
             return None
         for name, want in self._manifest.encoder.items():
             path = self.folder / ENCODER / name
-            if not path.is_file() or sha256_of_file(path) != want:
+            strange = path.resolve().parent != (self.folder / ENCODER).resolve() / Path(name).parent
+            if strange or not path.is_file() or sha256_of_file(path) != want:
                 raise DamagedDataError(
                     f"{path} must be as it was copied; got another file, or none. "
                     "Copy the encoder's checkpoint there again."

@@ -36,7 +36,8 @@ class Manifest:
         fingerprint: Of the encoder that made every vector.
         created: UTC, ISO 8601.
         created_by: Program and version.
-        encoder: SHA-256 of each file in ``encoder/`` by name; empty without a copied encoder.
+        encoder: SHA-256 of each file below ``encoder/`` by its path there; empty without a copied
+            encoder.
     """
 
     collection: str

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.data import Modality
 from retrieval.encoder import Encoder
+from retrieval.encoder_pair import EncoderPair, fingerprint_for
 from retrieval.local_descriptors import local_descriptors
 from retrieval.reranker import Reranker
 from retrieval.reranking import Reranking
@@ -16,11 +18,13 @@ from .disk import DiskCollection
 
 def reranked_search(
     collection: DiskCollection,
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     queries: Vectors,
     paths: Sequence[Path],
     k: int,
     reranking: Reranking,
+    *,
+    modality: Modality = Modality.PHOTO,
 ) -> list[list[SearchHit]]:
     """As :meth:`indexer.collection.Collection.search`, then the first hits of each in a new order.
 
@@ -28,17 +32,19 @@ def reranked_search(
 
     Args:
         collection: Where to search.
-        encoder: That of the collection.
-        queries: (Q, dim) vectors of the photos.
-        paths: The Q photos; read again, as candidates are, where local descriptors are compared.
+        encoder: That of the collection, or a pair that it is the photo door of.
+        queries: (Q, dim) vectors of the pictures.
+        paths: The Q pictures; read again, as candidates are, where local descriptors are compared.
         k: Hits for each.
         reranking: The method.
+        modality: What the pictures are.
 
     Raises:
         ImageError: The photo of a candidate cannot be read.
     """
     fetched = max(k, reranking.candidates + 1, reranking.depth)
-    found = collection.search(queries, fetched, fingerprint=encoder.fingerprint())
+    fingerprint = fingerprint_for(encoder, collection.fingerprint)
+    found = collection.search(queries, fetched, fingerprint=fingerprint)
     if not len(collection):
         return found
     place = {id_: position for position, id_ in enumerate(collection.ids())}
@@ -49,8 +55,8 @@ def reranked_search(
         items = collection.items
         files = [collection.folder / items[position].path for position in chosen]
         maps = (
-            local_descriptors(encoder, paths),
-            local_descriptors(encoder, files, positions=chosen),
+            local_descriptors(encoder, paths, modality=modality),
+            local_descriptors(encoder, files, modality=Modality.PHOTO, positions=chosen),
         )
     reranker = Reranker(reranking, queries, collection.vectors, maps=maps)
     nobody = np.empty(0, np.int64)

@@ -31,6 +31,9 @@ from .tensors import check_tensors, parse_tensors
 LOG = logging.getLogger(__name__)
 
 DESCRIPTION = "encoder.json"
+PAIR = "pair.json"
+"""Makes a folder one of two encoders, see :mod:`retrieval.encoder_folders`."""
+
 FORMAT = "fgir-encoder"
 VERSION = 1
 
@@ -48,13 +51,17 @@ def save_encoder(encoder: Encoder, folder: Path, *, overwrite: bool = False) -> 
     """Write an encoder to a folder, which is made.
 
     Raises:
-        BadInputError: The folder holds an encoder already and ``overwrite`` is not given, or a
-            weight is not finite.
+        BadInputError: The folder holds an encoder already and ``overwrite`` is not given, or it
+            holds a pair of them, or a weight is not finite.
         StorageError: The disk is full or read-only. An encoder that was there still is.
     """
     if not overwrite and (folder / DESCRIPTION).exists():
         raise BadInputError(
             f"{folder} must hold no encoder yet; got one. Choose another folder or --overwrite."
+        )
+    if (folder / PAIR).exists():
+        raise BadInputError(
+            f"{folder} must hold no pair of encoders; got one. Choose another folder."
         )
     state = {name: t.detach().cpu().contiguous() for name, t in encoder.state_dict().items()}
     check_tensors(state, state, folder)

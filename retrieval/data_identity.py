@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Benchmark, Relevance, Split
+from .data import Benchmark, Modality, Relevance, Split
 from .files import sha256_of_file
 
 
@@ -18,10 +18,16 @@ def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
     Raises:
         StorageError: A file is missing or cannot be read.
     """
-    query = [sha256_of_file(path) for path in benchmark.query.paths]
-    if benchmark.same_images:
-        return query, query
-    return query, [sha256_of_file(path) for path in benchmark.gallery.paths]
+    query = _hashes(benchmark.query)
+    return query, query if benchmark.same_images else _hashes(benchmark.gallery)
+
+
+def _hashes(split: Split) -> list[str]:
+    if split.modality == Modality.PHOTO:
+        return [sha256_of_file(path) for path in split.paths]
+    from .sketches import sketch_bytes  # imports Pillow
+
+    return [hashlib.sha256(sketch_bytes(path)).hexdigest() for path in split.paths]
 
 
 def numbered(

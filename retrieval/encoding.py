@@ -21,15 +21,20 @@ from typing import TypeVar, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from . import runtimes
 from .checks import UNIT_TOLERANCE
+from .data import Modality
 from .encoder import Encoder
+from .encoder_pair import EncoderPair, door_of
 from .errors import BadInputError
 from .exports import ExportedEncoder
-from .images import ImageError, decode
+from .images import ImageError
 from .lanes import open_lanes
+from .modalities import read_picture
+from .transforms import Transform
 
 SAMPLE = 16
 """Pictures on which "auto" compares runtimes, evenly spread over all."""
@@ -71,9 +76,10 @@ class Encoded:
 
 
 def encode_files(
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     paths: Sequence[Path],
     *,
+    modality: Modality | None = None,
     batch_size: int = 32,
     runtime: str = "auto",
     on_progress: Callable[[int], None] | None = None,
@@ -87,6 +93,8 @@ def encode_files(
     Args:
         encoder: In eval mode. Used on the graphics card where there is one; stays where it is.
         paths: The files.
+        modality: Whether they are photos or sketches, and so which door of a pair they enter by. A
+            pair must be told; one encoder takes them for photos where nothing is said.
         batch_size: Pictures that a lane holds at once, and that are reported at once.
         runtime: "auto", or a name that :func:`retrieval.runtimes.available_runtimes` gives. An
             exported graph has a runtime of its own.
@@ -101,6 +109,7 @@ def encode_files(
         encode_batches(
             encoder,
             paths,
+            modality=modality,
             batch_size=batch_size,
             runtime=runtime,
             on_progress=on_progress,
@@ -117,9 +126,10 @@ def encode_files(
 
 
 def encode_batches(
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     paths: Sequence[Path],
     *,
+    modality: Modality | None = None,
     batch_size: int = 32,
     runtime: str = "auto",
     on_progress: Callable[[int], None] | None = None,
@@ -130,6 +140,7 @@ def encode_batches(
     A batch has at most ``batch_size`` files, fewer where there are not enough to keep every core
     busy. Closing the iterator, or an error or Ctrl-C in the thread that uses it, ends the work.
     """
+    encoder, modality = door_of(encoder, modality)
     if encoder.training:
         raise BadInputError(
             "encoder must be in eval mode; got training mode, in which a vector depends on its "
@@ -145,7 +156,8 @@ def encode_batches(
         if device.type == "cpu":
             device = runtimes.default_device()
         runtimes.check_runtime(runtime, device.type)
-    job = _Job(encoder, device, paths, root or Path(), batch_size, runtime)
+    files = _Files(paths, root or Path(), modality)
+    job = _Job(encoder, device, files, batch_size, runtime)
     return job.batches(on_progress or (lambda count: None))
 
 
@@ -166,6 +178,24 @@ class _Pictures:
     pixels: list[NDArray[np.uint8] | Rejection]
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What is to be encoded.
+
+    Attributes:
+        paths: The files.
+        root: Folder that the paths are relative to.
+        modality: What they show.
+    """
+
+    paths: Sequence[Path]
+    root: Path
+    modality: Modality
+
+    def read(self, path: Path, transform: Transform) -> Image.Image:
+        return read_picture(self.root / path, self.modality, transform, name=str(path))
+
+
 class _Job:
     """One call: files, an encoder with its runtime, and lanes."""
 
@@ -173,13 +203,13 @@ class _Job:
         self,
         encoder: Encoder,
         device: torch.device,
-        paths: Sequence[Path],
-        root: Path,
+        files: _Files,
         batch_size: int,
         runtime: str,
     ) -> None:
         self._encoder, self._device, self._runtime = encoder, device, runtime
-        self._paths, self._root = paths, root
+        self._files = files
+        self._paths = paths = files.paths
         cores = torch.get_num_threads()
         self._batch = max(1, min(batch_size, math.ceil(len(paths) / cores)))
         self._lanes = max(1, min(cores, math.ceil(len(paths) / self._batch)))
@@ -259,8 +289,7 @@ class _Job:
             raise _StoppedError
         transform = self._encoder.transform
         try:
-            image = decode(self._root / path, name=str(path), draft_size=transform.draft_size)
-            return transform.pixels(image)
+            return transform.pixels(self._files.read(path, transform))
         except ImageError as error:
             return Rejection(str(path), str(error))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_unit_rows
-from .data import Benchmark, Split
+from .data import Benchmark, Modality, Split
 from .data_identity import digest, file_hashes, list_hash, numbered, relative
 from .errors import BadInputError
 from .evaluation_report import EvaluationReport, Rejected, table
@@ -24,6 +24,7 @@ from .statistics import REPEATS
 
 if TYPE_CHECKING:  # PyTorch is needed to encode, not to read a report
     from .encoder import Encoder
+    from .encoder_pair import EncoderPair
     from .local_descriptors import LocalDescriptors
 
 __all__ = ["EvaluationReport", "Rejected", "evaluate", "report", "table"]
@@ -39,7 +40,7 @@ Contents = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def evaluate(
-    encoder: "Encoder",
+    encoder: "Encoder | EncoderPair",
     benchmark: Benchmark,
     *,
     ks: Sequence[int] = KS,
@@ -58,7 +59,8 @@ def evaluate(
     with it.
 
     Args:
-        encoder: In eval mode.
+        encoder: In eval mode. Photos and sketches each enter by their door of a pair; one encoder
+            takes both, and a note says so.
         benchmark: What to measure on.
         ks: The K of Recall@K.
         runtime: See :func:`retrieval.encoding.encode_files`.
@@ -77,6 +79,7 @@ def evaluate(
         return encode_files(
             encoder,
             split.paths,
+            modality=split.modality,
             batch_size=batch_size,
             runtime=runtime,
             on_progress=on_progress,
@@ -106,7 +109,7 @@ def evaluate(
         data=data | ({} if listing is None else {"listing": sha256_of_file(listing)}),
         rejected=[Rejected(file.path, file.reason) for file in lost],
         encoding_seconds=seconds,
-        notes=notes,
+        notes=[*notes, *_door_notes(encoder, benchmark)],
     )
 
 
@@ -255,14 +258,29 @@ class _Judging:
 
 
 def _maps(
-    encoder: "Encoder", benchmark: Benchmark, batch_size: int
+    encoder: "Encoder | EncoderPair", benchmark: Benchmark, batch_size: int
 ) -> "tuple[LocalDescriptors, LocalDescriptors]":
     from .local_descriptors import local_descriptors
 
-    query = local_descriptors(encoder, benchmark.query.paths, batch_size=batch_size)
-    if benchmark.same_images:
-        return query, query
-    return query, local_descriptors(encoder, benchmark.gallery.paths, batch_size=batch_size)
+    def maps(split: Split) -> "LocalDescriptors":
+        return local_descriptors(
+            encoder, split.paths, modality=split.modality, batch_size=batch_size
+        )
+
+    query = maps(benchmark.query)
+    return query, query if benchmark.same_images else maps(benchmark.gallery)
+
+
+def _door_notes(encoder: "Encoder | EncoderPair", benchmark: Benchmark) -> list[str]:
+    from .encoder_pair import EncoderPair
+
+    seen = {benchmark.query.modality, benchmark.gallery.modality}
+    if Modality.SKETCH not in seen or isinstance(encoder, EncoderPair):
+        return []
+    return [
+        "The encoder has one door: sketches were encoded as photos are, by a network that was not "
+        "made for both."
+    ]
 
 
 def _most_left_out(same_images: bool, same_files: Contents | None) -> int:
@@ -296,26 +314,29 @@ def _chosen(split: Split, rows: NDArray[np.int64]) -> Split:
     )
 
 
-def _facts(encoder: "Encoder") -> dict[str, Any]:
+def _facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
     settings = encoder.settings()
     return {
-        "name": _encoder_name(settings),
+        "name": encoder_name(settings),
         "dim": encoder.dim,
         "fingerprint": encoder.fingerprint(),
         "settings": settings,
     }
 
 
-def _encoder_name(settings: Mapping[str, Any]) -> str:
-    """An encoder in a few words.
+def encoder_name(settings: Mapping[str, Any]) -> str:
+    """An encoder, or a pair of them, in a few words.
 
     Example:
-        >>> _encoder_name({
+        >>> encoder_name({
         ...     "backbone": "timm:vit", "pooling": {"name": "gem", "p": 3.0}, "flip": True,
         ...     "transform": {"size": 224, "fit": "squash"}, "projection": None,
         ...     "whitening": {"dim": 256, "method": "pca"}})
         'timm:vit gem(p=3.0) 224 squash flip pca 256'
     """
+    if "photo" in settings:
+        names = {door: encoder_name(settings[door]) for door in ("photo", "sketch")}
+        return "photo: {photo}; sketch: {sketch}".format(**names)
     pooling = dict(settings["pooling"])
     words = [settings["backbone"], pooling.pop("name")]
     chosen = ", ".join(f"{name}={value}" for name, value in pooling.items() if value is not False)

@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .data import Modality
 from .encoder import Encoder
+from .encoder_pair import EncoderPair, door_of
 from .errors import BadInputError
 from .exports import ExportedEncoder
-from .images import decode
 from .lanes import open_lanes
+from .modalities import read_picture
 from .poolings.scda import Scda
 
 Columns = tuple[NDArray[np.float32], NDArray[np.bool_]]
@@ -23,6 +25,9 @@ class LocalDescriptors:
     """Local descriptors of pictures, in a file without a name that ends with the object.
 
     float16, so 125 kB for a 7 x 7 map of 1,280 channels; in memory is only what is being looked at.
+
+    Attributes:
+        channels: C, length of a column.
 
     Args:
         columns: What each picture has.
@@ -42,6 +47,7 @@ class LocalDescriptors:
                 channels = rows.shape[1]
             file.flush()
             self._ends = np.cumsum(sizes)
+            self.channels = channels
             shape = (int(self._ends[-1]), channels)
             self._rows = np.memmap(file, np.float16, "r", shape=shape)
         self._mask = np.concatenate([np.empty(0, bool), *masks])
@@ -66,9 +72,10 @@ class LocalDescriptors:
 
 @torch.inference_mode()
 def local_descriptors(
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     paths: Sequence[Path],
     *,
+    modality: Modality | None = None,
     positions: NDArray[np.int64] | None = None,
     batch_size: int = 32,
     on_progress: Callable[[int], None] | None = None,
@@ -78,6 +85,7 @@ def local_descriptors(
     Args:
         encoder: In eval mode. Its pooling and what follows do not matter, nor does ``flip``.
         paths: The files.
+        modality: As :func:`retrieval.encoding.encode_files` takes it.
         positions: See :class:`LocalDescriptors`.
         batch_size: Pictures decoded at once.
         on_progress: Called with each count of files that got done.
@@ -86,6 +94,7 @@ def local_descriptors(
         ImageError: A file cannot be read.
         BadInputError: The encoder is an exported graph, which has no maps.
     """
+    encoder, kind = door_of(encoder, modality)
     if isinstance(encoder, ExportedEncoder):
         raise BadInputError(
             "local descriptors need the maps of an encoder; got an exported one, which gives "
@@ -95,7 +104,7 @@ def local_descriptors(
     select, transform = Scda().mask, encoder.transform
 
     def pixels(path: Path) -> NDArray[np.uint8]:
-        return transform.pixels(decode(path, name=str(path), draft_size=transform.draft_size))
+        return transform.pixels(read_picture(path, kind, transform))
 
     def columns() -> Iterable[Columns]:
         threads = torch.get_num_threads()

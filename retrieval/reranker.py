@@ -52,6 +52,12 @@ class Reranker:
                 f"{reranking} must have local descriptors to compare; got vectors alone. "
                 "Evaluate or search with files."
             )
+        if maps is not None and maps[0].channels != maps[1].channels:
+            raise BadInputError(
+                f"{reranking} must have maps of one number of channels to compare; got "
+                f"{maps[0].channels} of the queries and {maps[1].channels} of the gallery. Use a "
+                "re-ranking that compares vectors."
+            )
         self.reranking = reranking
         self.reach = max(reranking.candidates + 1, reranking.depth)
         depth = reranking.depth + most_left_out if reranking.depth else 0

@@ -15,11 +15,22 @@ from PIL import Image
 from torch import Tensor
 
 from .errors import BadInputError
+from .object_box import WHITE, object_box
 from .plugins import unknown
+from .strokes import PEN
 
-FITS = ("squash", "crop", "pad", "native")
+FITS = ("squash", "crop", "pad", "native", "object")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+MARGIN = 0.06
+"""Share of the input that "object" leaves free on each side."""
+
+OBJECT_DETAIL = 2
+"""How many times the input size the shorter side keeps where "object" cuts a part out."""
+
+_LATER = {"pen": PEN, "margin": MARGIN}
+"""Settings that came after fingerprints were in use, and their values until then."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,14 @@ class Transform:
         fit: How a picture of any shape meets the square: ``squash`` ignores the aspect ratio,
             ``crop`` scales the shorter side to S / crop_share and cuts the centre, ``pad`` scales
             the longer side to S and lays the picture on white, ``native`` keeps shape and
-            resolution and only shrinks a picture whose shorter side is above S.
+            resolution and only shrinks a picture whose shorter side is above S, ``object`` crops
+            to what differs from a plain background, see :mod:`retrieval.object_box`, scales its
+            longer side to S less the margins and lays it in the middle of that background; where
+            there is no such thing it does what ``pad`` does.
         crop_share: Share of the shorter side that ``crop`` keeps.
+        pen: Width of the pen that draws stroke files, on a canvas of 256. It is part of the
+            encoder because thin and wide lines are different pictures to it.
+        margin: Share of S that ``object`` leaves free on each side.
         mean: Of each channel, in [0, 1]; belongs to the weights.
         std: Of each channel, in [0, 1]; belongs to the weights.
     """
@@ -42,6 +59,8 @@ class Transform:
     crop_share: float = 0.875
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    pen: float = PEN
+    margin: float = MARGIN
 
     def __post_init__(self) -> None:
         if self.fit not in FITS:
@@ -50,10 +69,17 @@ class Transform:
             raise BadInputError(f"size must be in 16..4096; got {self.size}.")
         if not 0 < self.crop_share <= 1:
             raise BadInputError(f"crop_share must be in (0, 1]; got {self.crop_share}.")
+        if not 0 < self.pen <= 64:
+            raise BadInputError(f"pen must be in (0, 64]; got {self.pen}.")
+
+        if not 0 <= self.margin < 0.5:
+            raise BadInputError(f"margin must be in [0, 0.5); got {self.margin}.")
 
     @property
     def draft_size(self) -> int:
         """Shorter side below which no detail is lost: decoders may shrink a photo to it."""
+        if self.fit == "object":  # may be a part of the picture only
+            return OBJECT_DETAIL * self.size
         return round(self.size / self.crop_share) if self.fit == "crop" else self.size
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
@@ -71,8 +97,15 @@ class Transform:
         return self.normalise(torch.from_numpy(self.pixels(image))[None])[0]
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that make this transform again with :meth:`from_settings`."""
-        return asdict(self)
+        """Plain values that make this transform again with :meth:`from_settings`.
+
+        What came later is named only where it is set, so that older fingerprints hold.
+        """
+        values = asdict(self)
+        for name, unset in _LATER.items():
+            if values[name] == unset:
+                del values[name]
+        return values
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "Transform":
@@ -92,12 +125,23 @@ class Transform:
         return image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
 
     def _pad(self, image: Image.Image) -> Image.Image:
-        scale = self.size / max(image.size)
+        return self._laid(image, self.size, WHITE)
+
+    def _object(self, image: Image.Image) -> Image.Image:
+        found = object_box(image)
+        if found is None:
+            return self._pad(image)
+        longer = max(1, self.size - 2 * round(self.margin * self.size))
+        return self._laid(image.crop(found.box), longer, found.background)
+
+    def _laid(self, image: Image.Image, longer: int, colour: tuple[int, int, int]) -> Image.Image:
+        """The picture with its longer side scaled, in the middle of a square of a colour."""
+        scale = longer / max(image.size)
         small = image.resize(
             (max(1, round(image.width * scale)), max(1, round(image.height * scale))),
             Image.Resampling.BICUBIC,
         )
-        square = Image.new("RGB", (self.size, self.size), "white")
+        square = Image.new("RGB", (self.size, self.size), colour)
         square.paste(small, ((self.size - small.width) // 2, (self.size - small.height) // 2))
         return square
 

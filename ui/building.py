@@ -9,6 +9,7 @@ from indexer.build import Entry, build_collection
 from indexer.disk import DiskCollection
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder
+from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import EXIT_DONE_IN_PART, EXIT_INTERRUPTED, BadInputError
 from ui.progress import progress
 
@@ -16,7 +17,7 @@ _SHOWN = 20
 """Rejected pictures that are named; ``fgir collection info`` names them all."""
 
 
-def create_or_resume(folder: Path, encoder: Encoder, engine: str) -> DiskCollection:
+def create_or_resume(folder: Path, encoder: Encoder | EncoderPair, engine: str) -> DiskCollection:
     """A new collection that carries its encoder, or the one there when this encoder made it.
 
     Raises:
@@ -33,7 +34,7 @@ def create_or_resume(folder: Path, encoder: Encoder, engine: str) -> DiskCollect
         )
 
 
-def encoder_of(collection: DiskCollection) -> Encoder:
+def encoder_of(collection: DiskCollection) -> Encoder | EncoderPair:
     """The encoder that made a collection, from the copy the collection carries."""
     folder = collection.encoder_folder()
     if folder is None:
@@ -47,7 +48,7 @@ def encoder_of(collection: DiskCollection) -> Encoder:
 def fill(
     collection: DiskCollection,
     source: tuple[list[Entry], Path],
-    encoder: Encoder,
+    encoder: Encoder | EncoderPair,
     *,
     replace: bool,
     runtime: str,

@@ -25,6 +25,7 @@ from ui.commands import (
     export,
     index,
     remove,
+    replay,
     search,
     train,
 )
@@ -46,7 +47,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel, commands in {
-    "Search photos": (index.index, add.add, remove.remove, search.search),
+    "Search photos": (index.index, add.add, remove.remove, search.search, replay.replay),
     "Measure": (evaluate.evaluate, compare.compare),
     "Make encoders": (encoder.encoder, train.train, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),

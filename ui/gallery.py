@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from indexer.collection import SearchHit
+from retrieval.data import Modality
 from retrieval.files import write_atomically
 from retrieval.images import ImageError, decode
+from retrieval.sketches import read_sketch
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
 
 _TILE = 168
 _GAP = 12
@@ -52,29 +55,38 @@ def gallery_rows(
     collection: Path,
     queries: Sequence[Path],
     found: Sequence[Sequence[SearchHit]],
-    encoder: "Encoder | None" = None,
+    encoder: "Encoder | EncoderPair | None" = None,
+    modalities: Sequence[Modality] | None = None,
 ) -> list[Row]:
     """Queries and hits with their pictures; with an encoder, what its pooling selects is marked.
 
     Args:
         collection: Folder of the collection, from which the paths of items start.
-        queries: Q photos.
+        queries: Q pictures.
         found: Hits of each.
         encoder: Its pooling must select descriptors, as SCDA does.
+        modalities: What each query is; photos when left out.
     """
     rows = []
-    for query, hits in zip(queries, found, strict=True):
-        picture = decode(query, draft_size=_TILE) if encoder is None else _selection(encoder, query)
-        tiles = [
-            Tile(
-                _picture(collection / hit.item.path),
-                f"{hit.rank}   {hit.score:.3f}",
-                hit.item.label or hit.item.id,
-            )
-            for hit in hits
-        ]
-        rows.append(Row(Tile(picture, "query", f"{query.parent.name}/{query.name}"), tiles))
+    kinds = modalities or [Modality.PHOTO] * len(queries)
+    for query, hits, kind in zip(queries, found, kinds, strict=True):
+        picture = _shown(query, kind) if encoder is None else _selection(encoder, query, kind)
+        tiles = hit_tiles(collection, hits)
+        title = "sketch" if kind == Modality.SKETCH else "query"
+        rows.append(Row(Tile(picture, title, f"{query.parent.name}/{query.name}"), tiles))
     return rows
+
+
+def hit_tiles(collection: Path, hits: Sequence[SearchHit]) -> list[Tile]:
+    """Hits with their pictures; the paths of items start from the collection's folder."""
+    return [
+        Tile(
+            _picture(collection / hit.item.path),
+            f"{hit.rank}   {hit.score:.3f}",
+            hit.item.label or hit.item.id,
+        )
+        for hit in hits
+    ]
 
 
 def write_gallery(out: Path, title: str, rows: Sequence[Row]) -> None:
@@ -123,10 +135,20 @@ def marked(picture: Image.Image, mask: Image.Image) -> Image.Image:
     return Image.composite(picture, faded, mask)
 
 
-def _selection(encoder: "Encoder", query: Path) -> Image.Image:
+def _shown(query: Path, kind: Modality) -> Image.Image:
+    if kind == Modality.SKETCH:
+        return read_sketch(query, draft_size=_TILE, size=2 * _TILE)
+    return decode(query, draft_size=_TILE)
+
+
+def _selection(chosen: "Encoder | EncoderPair", query: Path, kind: Modality) -> Image.Image:
     import torch
 
-    pixels = encoder.transform.pixels(decode(query, draft_size=encoder.transform.draft_size))
+    from retrieval.encoder_pair import door_of
+    from retrieval.modalities import read_picture
+
+    encoder, kind = door_of(chosen, kind)
+    pixels = encoder.transform.pixels(read_picture(query, kind, encoder.transform))
     with torch.inference_mode():
         mask = encoder.mask(encoder.transform.normalise(torch.from_numpy(pixels)[None]))[0]
     selected = Image.fromarray(mask.numpy().astype("uint8") * 255)

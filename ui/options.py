@@ -9,6 +9,7 @@ from retrieval.errors import BadInputError
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
     from retrieval.reranking import Reranking
 
 _ENCODER = "Encoder"
@@ -16,7 +17,9 @@ _ENCODER = "Encoder"
 EncoderFolder = Annotated[
     Path | None,
     typer.Option(
-        "--encoder", help="A saved or exported encoder (a folder).", rich_help_panel=_ENCODER
+        "--encoder",
+        help="A saved or exported encoder, or a pair for photos and sketches (a folder).",
+        rich_help_panel=_ENCODER,
     ),
 ]
 BackboneName = Annotated[
@@ -60,7 +63,8 @@ LastStride = Annotated[
 Fit = Annotated[
     str,
     typer.Option(
-        help="How a picture meets the square: squash, crop, pad; native keeps its shape.",
+        help="How a picture meets the square: squash, crop, pad; native keeps its shape; "
+        "object cuts to what is on a plain background.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -101,7 +105,7 @@ def chosen_encoder(
     fit: str,
     flip: bool,
     last_stride: int | None = None,
-) -> "Encoder":
+) -> "Encoder | EncoderPair":
     """The encoder that the options above describe: a saved one, or a frozen backbone."""
     if folder is not None:
         from retrieval import plugins, poolings
@@ -110,7 +114,8 @@ def chosen_encoder(
         saved = open_encoder(folder)
         if pooling is None:
             return saved
-        return saved.with_pooling(plugins.build(poolings, part(pooling)))
+        one = without_doors(saved, "--pooling")
+        return one.with_pooling(plugins.build(poolings, part(pooling)))
     from retrieval.encoder import build_encoder
 
     return build_encoder(
@@ -123,6 +128,22 @@ def chosen_encoder(
         flip=flip,
         last_stride=last_stride,
     )
+
+
+def without_doors(encoder: "Encoder | EncoderPair", what: str) -> "Encoder":
+    """The encoder, where it is one and not a pair.
+
+    Raises:
+        BadInputError: It is a pair, which ``what`` cannot be applied to.
+    """
+    from retrieval.encoder_pair import EncoderPair
+
+    if isinstance(encoder, EncoderPair):
+        raise BadInputError(
+            f"{what} must have one encoder to work on; got a pair, for photos and for sketches. "
+            "Give the folder of one of its doors."
+        )
+    return encoder
 
 
 def reranking(text: str | None) -> "Reranking | None":

@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInputError
+from ..strokes import Drawing, Stroke
 from .design import Designer
 from .families import FAMILIES
 from .photo import jpeg, photograph
-from .sketch import CANVAS, DRAWERS, draw, raster
+from .sketch import DRAWERS, draw
 from .solid import STEPS, build
 from .views import remembered, views
 
@@ -155,7 +156,8 @@ def make_model(order: Order) -> Made:
         strokes = draw(shoe, body, remembered(shown[0].pose, random), drawer, random)
         path = Path("sketches", f"{order.model}_{number}.png")
         (order.folder / path).parent.mkdir(exist_ok=True)
-        raster(strokes, drawer.pen, CANVAS).save(order.folder / path)
+        drawing = Drawing(tuple(Stroke(stroke) for stroke in strokes))
+        drawing.raster(pen=drawer.pen).convert("L").save(order.folder / path)
         sketches[path.as_posix()] = [stroke.tolist() for stroke in strokes]
     return Made(photos, sketches)
 

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import binary_closing, gaussian_filter1d, label
 
+from ..strokes import CANVAS
 from .camera import Camera, Pose
 from .contours import corners, rounded, trace
 from .curves import Curve, Field, lengths, resample
 from .shapes import Shoe
 from .solid import PLACE, Body, Mask
-
-CANVAS = 256
-"""Side of the drawing surface; stroke points are in 0..256, x to the right, y down."""
 
 OUTLINE = 0
 """Rank of the outline; later ranks are soles, openings, pieces, laces, details."""
@@ -93,25 +91,6 @@ def draw(
     true = list(_outline(seen, drawer, random))
     true += _inner(shoe, body, camera, depth, true)
     return list(_by_hand(true, drawer, random))
-
-
-def raster(strokes: list[Curve], pen: float, size: int = CANVAS) -> Image.Image:
-    """Strokes as a grey picture, black on white, anti-aliased.
-
-    Args:
-        strokes: Paths on the 256 canvas.
-        pen: Width of the line on the 256 canvas.
-        size: Side of the picture in pixels.
-    """
-    zoom = 4
-    scale = zoom * size / CANVAS
-    image = Image.new("L", (size * zoom, size * zoom), 255)
-    pencil = ImageDraw.Draw(image)
-    width = max(1, round(pen * scale))
-    for stroke in strokes:
-        points = (np.asarray(stroke) * scale).ravel().tolist()
-        pencil.line(points, fill=0, width=width, joint="curve")
-    return image.resize((size, size), Image.Resampling.BOX)
 
 
 def _outline(seen: Mask, drawer: Drawer, random: np.random.Generator) -> Iterator[Stroke]:

@@ -95,7 +95,7 @@ def prepared(path):  # a picture to (3, S, S) float32
     picture = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     picture = picture.convert("RGB")
-{_RESIZING[transform.fit].format(share=transform.crop_share)}
+{_RESIZING[transform.fit].format(share=transform.crop_share, margin=transform.margin)}
     pixels = np.asarray(picture, np.float32) / 255
     return ((pixels - MEAN) / STD).transpose(2, 0, 1).astype(np.float32)
 
@@ -115,6 +115,21 @@ _RESIZING = {
     width, height = (max(1, round(side * scale)) for side in picture.size)
     small = picture.resize((width, height), Image.Resampling.BICUBIC)
     picture = Image.new("RGB", (S, S), "white")
+    picture.paste(small, ((S - width) // 2, (S - height) // 2))""",
+    "object": """    pixels = np.asarray(picture).astype(int)
+    sides = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    box, longer, paper = (0, 0, *picture.size), S, (255, 255, 255)
+    for colour in (paper, tuple(np.median(sides, axis=0).astype(int).tolist())):
+        if (abs(sides - np.array(colour)) <= 24).all(axis=1).mean() >= 0.75:
+            rows, columns = np.nonzero((abs(pixels - np.array(colour)) > 24).any(axis=2))
+            if len(rows):
+                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+                longer, paper = S - 2 * round({margin} * S), colour
+            break
+    picture = picture.crop(box)
+    width, height = (max(1, round(side * longer / max(picture.size))) for side in picture.size)
+    small = picture.resize((width, height), Image.Resampling.BICUBIC)
+    picture = Image.new("RGB", (S, S), paper)
     picture.paste(small, ((S - width) // 2, (S - height) // 2))""",
 }
 

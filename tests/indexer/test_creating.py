@@ -145,6 +145,58 @@ def test_an_encoder_travels_with_its_collection(tmp_path: Path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["moved", "without"]
 
 
+def test_a_pair_of_encoders_travels_with_its_collection(tmp_path: Path):
+    encoder = tmp_path / "encoder"
+    for name in ("photo", "sketch"):
+        (encoder / name).mkdir(parents=True)
+        (encoder / name / "encoder.json").write_text(name)
+    (encoder / "pair.json").write_text("{}")
+    (encoder / "same.json").symlink_to("pair.json")  # a link that stays inside is a file
+    create(tmp_path / "birds", encoder=encoder).close()
+    shutil.rmtree(encoder)
+    with DiskCollection.open(tmp_path / "birds") as again:
+        folder = again.encoder_folder()
+        assert folder is not None
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+        assert files == {"pair.json", "same.json", "photo/encoder.json", "sketch/encoder.json"}
+        sketch = folder / "sketch" / "encoder.json"
+        assert sketch.read_text() == "sketch"
+        sketch.write_text("other")
+        with pytest.raises(DamagedDataError, match=f"{sketch} must be as it was copied"):
+            again.encoder_folder()
+        sketch.unlink()
+        with pytest.raises(DamagedDataError, match=f"{sketch} must be as it was copied"):
+            again.verify()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_no_link_leads_out_of_an_encoder(tmp_path: Path, kind: str):
+    encoder, elsewhere = tmp_path / "encoder", tmp_path / "elsewhere"
+    for folder in (encoder / "photo", elsewhere):
+        folder.mkdir(parents=True)
+    (elsewhere / "secret").write_text("secret")
+    target = elsewhere / "secret" if kind == "file" else elsewhere
+    (encoder / "photo" / "link").symlink_to(target)
+    with pytest.raises(BadInputError, match="must be a file of the encoder; got a link to another"):
+        create(tmp_path / "birds", encoder=encoder)
+    assert not (tmp_path / "birds").exists()
+
+
+def test_a_door_that_became_a_link_is_damage(tmp_path: Path):
+    encoder = tmp_path / "encoder"
+    (encoder / "photo").mkdir(parents=True)
+    (encoder / "photo" / "encoder.json").write_text("photo")
+    create(tmp_path / "birds", encoder=encoder).close()
+    copied = tmp_path / "birds" / "encoder" / "photo"
+    shutil.rmtree(copied)
+    copied.symlink_to(encoder / "photo")
+    with (
+        DiskCollection.open(tmp_path / "birds") as again,
+        pytest.raises(DamagedDataError, match="must be as it was copied"),
+    ):
+        again.encoder_folder()
+
+
 def test_opening_what_is_no_collection_says_so(tmp_path: Path):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()

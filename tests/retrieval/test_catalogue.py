@@ -20,9 +20,10 @@ from retrieval.catalogue.design import Designer
 from retrieval.catalogue.families import FAMILIES
 from retrieval.catalogue.generate import Order
 from retrieval.catalogue.photo import View, photograph
-from retrieval.catalogue.sketch import CANVAS, DRAWERS, draw, raster
+from retrieval.catalogue.sketch import DRAWERS, draw
 from retrieval.catalogue.solid import NORMAL, PLACE, build
 from retrieval.errors import BadInputError, DamagedDataError
+from retrieval.strokes import CANVAS
 
 SMALL: dict[str, Any] = {
     "models": 24,
@@ -290,13 +291,6 @@ def test_laces_and_details_are_drawn_last():
     )
     assert 3 < len(early) < len(whole)
     assert all(np.array_equal(a, b) for a, b in zip(early, whole, strict=False))
-
-
-def test_a_stroke_is_drawn_where_it_says():
-    picture = np.asarray(raster([np.array([[64.0, 128.0], [192.0, 128.0]])], pen=2))
-    assert picture[126:130, 70:180].min() < 40
-    assert picture[:120].min() == 255
-    assert raster([], pen=2, size=64).size == (64, 64)
 
 
 def test_borders_of_a_mask_with_a_hole():

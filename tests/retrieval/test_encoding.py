@@ -176,11 +176,11 @@ def test_work_runs_ahead_of_the_caller_by_a_few_batches_only(
 ) -> None:
     decoded: list[Path] = []
 
-    def counting(path: Path, **options: object) -> Image.Image:
+    def counting(path: Path, *given: object, **options: object) -> Image.Image:
         decoded.append(path)
         return Image.new("RGB", (SIZE, SIZE), "red")
 
-    monkeypatch.setattr(encoding, "decode", counting)
+    monkeypatch.setattr(encoding, "read_picture", counting)
     batches = encode_batches(encoder, photos * 20, batch_size=1, runtime="eager")
     assert decoded == []
     for taken in range(1, 4):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
     from retrieval.exports import Training
 
 _MODELS, _PHOTOS = 6, 4
@@ -36,15 +37,46 @@ def export(
 ) -> None:
     """Write an encoder for other programs, with a model card, and check its vectors.
 
-    --encoder of the other commands takes the folder, too.
+    --encoder of the other commands takes the folder, too. Of a pair each door is written, as one
+    model in a folder of its own.
     """
+    from retrieval.encoder_folders import write_pair
+    from retrieval.encoder_pair import EncoderPair
+    from retrieval.exports import load_export
+
+    encoder, training = _encoder(source)
+    if not isinstance(encoder, EncoderPair):
+        _export(encoder, out, format_, pictures, training)
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise BadInputError(
+            f"{out} must be a new or empty folder; got one that is in use. "
+            "Give another place, or remove it first."
+        )
+    parts = {"photo": encoder.photo, "sketch": encoder.sketch}
+    if encoder.siamese:
+        parts = {"both": encoder.photo}
+    for name, door in parts.items():
+        _export(door, out / name, format_, pictures, training)
+    names = {door: "both" if encoder.siamese else door for door in ("photo", "sketch")}
+    photo, sketch = (load_export(out / name) for name in names.values())
+    write_pair(out, EncoderPair(photo, sketch).fingerprint(), names)
+    typer.echo(f"{out}: pair, {encoder.dim} dimensions")
+
+
+def _export(
+    encoder: "Encoder",
+    out: Path,
+    format_: str,
+    pictures: Path | None,
+    training: "Training | None",
+) -> None:
     import tempfile
 
     from retrieval.checkpoints import probe_pictures
     from retrieval.exports import export_encoder
     from ui.progress import progress
 
-    encoder, training = _encoder(source)
     with tempfile.TemporaryDirectory() as folder:
         if pictures is None:
             paths = _made_photos(Path(folder) / "catalogue")
@@ -85,7 +117,7 @@ def _readable(paths: list[Path], draft_size: int) -> "Iterator[Image]":
             typer.echo(f"rejected {error}", err=True)
 
 
-def _encoder(source: Path) -> "tuple[Encoder, Training | None]":
+def _encoder(source: Path) -> "tuple[Encoder | EncoderPair, Training | None]":
     from retrieval.encoder_folders import open_encoder
     from train.run_folder import RunFolder
 

@@ -1,6 +1,7 @@
 """``fgir search``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +13,35 @@ from ui.text import shown
 
 if TYPE_CHECKING:
     from indexer.collection import SearchHit
+    from indexer.disk import DiskCollection
+    from retrieval.data import Modality
+    from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
+    from retrieval.reranking import Reranking
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one picture found."""
+
+    query: Path
+    modality: "Modality"
+    hits: "Sequence[SearchHit]"
 
 
 def search(
     collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
-    queries: Annotated[list[Path], typer.Argument(help="Photos to search with.")],
+    queries: Annotated[
+        list[Path] | None, typer.Argument(help="Photos to search with.", show_default=False)
+    ] = None,
+    sketch: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--sketch",
+            help="A sketch to search with, a picture or strokes (.json, .svg, .ndjson, or "
+            "strokes.json/KEY for one of many); may be given several times.",
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Hits for each query.")] = 10,
     gallery: Annotated[
         Path | None, typer.Option(help="Show queries and hits in this .html or .png file.")
@@ -30,56 +55,129 @@ def search(
     runtime: options.Runtime = "auto",
     as_json: options.AsJson = False,
 ) -> None:
-    """Find the items nearest to each query photo.
+    """Find the items nearest to each query, a photo or a sketch.
 
     Queries are encoded by the encoder that the collection carries, unless another of the same space
-    is given: one that was exported, or the one it was exported from.
+    is given: one that was exported, the one it was exported from, or a pair whose photo door made
+    the collection.
     """
     from indexer.disk import DiskCollection
     from indexer.rows import check_fingerprint
+    from retrieval.data import Modality
     from retrieval.encoder_folders import open_encoder
-    from retrieval.encoding import encode_files
+    from retrieval.encoder_pair import fingerprint_for
     from ui.building import encoder_of
 
     if gallery is not None and gallery.suffix.lower() not in (".html", ".png"):
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
+    asked = {Modality.PHOTO: queries or [], Modality.SKETCH: sketch or []}
+    _check_queries(asked[Modality.PHOTO], asked[Modality.SKETCH])
     reranking = options.reranking(rerank)
     with DiskCollection.open(collection, engine=engine) as opened:
         encoder = encoder_of(opened) if encoder_folder is None else open_encoder(encoder_folder)
-        check_fingerprint("the encoder", encoder.fingerprint(), opened.fingerprint)
-        encoded = encode_files(encoder, queries, runtime=runtime)
-        for rejection in encoded.rejected:
-            typer.echo(f"rejected {rejection.reason}", err=True)
-        if not len(encoded.kept):
-            raise BadInputError("queries must hold at least one readable photo; got none.")
-        kept = [queries[position] for position in encoded.kept]
-        if reranking is None:
-            found = opened.search(encoded.vectors, k, fingerprint=encoder.fingerprint())
-        else:
-            from indexer.reranked import reranked_search
-
-            found = reranked_search(opened, encoder, encoded.vectors, kept, k, reranking)
+        fingerprint = fingerprint_for(encoder, opened.fingerprint)
+        check_fingerprint("the encoder", fingerprint, opened.fingerprint)
+        if asked[Modality.SKETCH]:
+            check_sketch_door(encoder, collection)
+        searching = _Searching(opened, encoder, k, runtime, reranking)
+        answers = [one for kind, paths in asked.items() for one in searching.answers(paths, kind)]
+        if not answers:
+            raise BadInputError("queries must hold at least one readable picture; got none.")
         for notice in opened.notices:
             typer.echo(notice, err=True)
-    typer.echo(_json(kept, found) if as_json else _lines(kept, found))
+    typer.echo(_json(answers) if as_json else _lines(answers))
     if gallery is not None:
         from ui.gallery import gallery_rows, write_gallery
 
-        rows = gallery_rows(collection, kept, found, encoder if mask else None)
+        rows = gallery_rows(
+            collection,
+            [one.query for one in answers],
+            [one.hits for one in answers],
+            encoder if mask else None,
+            [one.modality for one in answers],
+        )
         write_gallery(gallery, f"Search in {collection.name}", rows)
         typer.echo(f"pictures: {gallery}", err=True)
-    if encoded.rejected:
+    if len(answers) < sum(map(len, asked.values())):
         raise typer.Exit(EXIT_DONE_IN_PART)
 
 
-def _json(queries: Sequence[Path], found: "Sequence[Sequence[SearchHit]]") -> str:
+def check_sketch_door(encoder: "Encoder | EncoderPair", collection: Path) -> None:
+    """Raise unless sketches have a door of their own: another network's scores would be noise."""
+    from retrieval.encoder_pair import EncoderPair
+
+    if not isinstance(encoder, EncoderPair):
+        raise BadInputError(
+            f"{collection} must have an encoder with a door for sketches to be searched by sketch; "
+            "got one of photos alone. Index the photos with a pair (fgir index --encoder PAIR), or "
+            "search with --encoder PAIR if its photo door made the collection."
+        )
+
+
+def _check_queries(photos: Sequence[Path], sketches: Sequence[Path]) -> None:
+    from retrieval.sketches import holds_strokes
+
+    if not photos and not sketches:
+        raise BadInputError("search must have a photo or a --sketch to search with; got neither.")
+    for photo in photos:
+        if holds_strokes(photo):
+            raise BadInputError(
+                f"{photo} must be a photo; got strokes. Give it with --sketch {photo}."
+            )
+
+
+@dataclass(frozen=True)
+class _Searching:
+    """Where and how is searched."""
+
+    collection: "DiskCollection"
+    encoder: "Encoder | EncoderPair"
+    k: int
+    runtime: str
+    reranking: "Reranking | None"
+
+    def answers(self, queries: Sequence[Path], modality: "Modality") -> list[_Answer]:
+        """Of the queries that can be read; the others are named."""
+        from retrieval.encoding import encode_files
+
+        if not queries:
+            return []
+        encoded = encode_files(self.encoder, queries, modality=modality, runtime=self.runtime)
+        for rejection in encoded.rejected:
+            typer.echo(f"rejected {rejection.reason}", err=True)
+        kept = [queries[position] for position in encoded.kept]
+        if not kept:
+            return []
+        if self.reranking is None:
+            fingerprint = self.collection.fingerprint
+            found = self.collection.search(encoded.vectors, self.k, fingerprint=fingerprint)
+        else:
+            from indexer.reranked import reranked_search
+
+            found = reranked_search(
+                self.collection,
+                self.encoder,
+                encoded.vectors,
+                kept,
+                self.k,
+                self.reranking,
+                modality=modality,
+            )
+        return [_Answer(query, modality, hits) for query, hits in zip(kept, found, strict=True)]
+
+
+def _json(answers: Sequence[_Answer]) -> str:
     import json
 
-    answers = [
-        {"query": str(query), "hits": [_plain(hit) for hit in hits]}
-        for query, hits in zip(queries, found, strict=True)
+    plain = [
+        {
+            "query": str(one.query),
+            "modality": str(one.modality),
+            "hits": [_plain(hit) for hit in one.hits],
+        }
+        for one in answers
     ]
-    return json.dumps(answers, indent=2, ensure_ascii=False)
+    return json.dumps(plain, indent=2, ensure_ascii=False)
 
 
 def _plain(hit: "SearchHit") -> dict[str, object]:
@@ -94,11 +192,12 @@ def _plain(hit: "SearchHit") -> dict[str, object]:
     }
 
 
-def _lines(queries: Sequence[Path], found: "Sequence[Sequence[SearchHit]]") -> str:
+def _lines(answers: Sequence[_Answer]) -> str:
     lines = []
-    for query, hits in zip(queries, found, strict=True):
-        lines.append(shown(str(query)) + ("" if hits else ": the collection is empty"))
-        for hit in hits:
+    for one in answers:
+        name = f"{one.modality} {shown(str(one.query))}"
+        lines.append(name + ("" if one.hits else ": the collection is empty"))
+        for hit in one.hits:
             words = [hit.item.id, hit.item.label] if hit.item.label else [hit.item.id]
             lines.append(f"{hit.rank:>4}  {hit.score:.4f}  {shown('  '.join(words))}")
     return "\n".join(lines)

@@ -1,0 +1,45 @@
+"""A picture of either kind, read as the encoder behind its door wants it."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from .data import Modality
+from .images import decode
+from .sketches import read_sketch
+from .strokes import LARGEST, Drawing
+from .transforms import Transform
+
+
+def read_picture(
+    path: Path, modality: Modality, transform: Transform, *, name: str | None = None
+) -> Image.Image:
+    """A photo or a sketch as RGB pixels, before the transform.
+
+    Args:
+        path: A photo file, or what :func:`retrieval.sketches.read_sketch` takes.
+        modality: Which of the two.
+        transform: Of the encoder it goes to: how much detail is needed, how wide the pen is.
+        name: What to call it in messages; by default its path.
+
+    Raises:
+        ImageError: It cannot be read.
+    """
+    if modality == Modality.SKETCH:
+        return read_sketch(
+            path,
+            name=name,
+            draft_size=transform.draft_size,
+            size=_side(transform),
+            pen=transform.pen,
+        )
+    return decode(path, name=name, draft_size=transform.draft_size)
+
+
+def picture_of(drawing: Drawing, transform: Transform) -> Image.Image:
+    """A drawing as :func:`read_picture` gives it where it reads strokes."""
+    return drawing.raster(_side(transform), transform.pen)
+
+
+def _side(transform: Transform) -> int:
+    return min(transform.draft_size, LARGEST)
