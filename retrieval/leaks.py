@@ -90,10 +90,11 @@ class Overlap:
 
     def __str__(self) -> str:
         where = "among themselves" if self.part == self.other else f"in {self.other}"
-        near = f" and {len(self.near):,} near" if self.modality is Modality.PHOTO else ""
+        photos = self.modality is Modality.PHOTO
+        near, kinds = (f" and {len(self.near):,} near", "photos") if photos else ("", "sketches")
         return (
             f"{len(self.identical):,} identical{near} twins "
-            f"of the {self.images:,} {self.part} {self.modality}s {where}"
+            f"of the {self.images:,} {self.part} {kinds} {where}"
         )
 
 

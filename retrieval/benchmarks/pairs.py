@@ -16,7 +16,7 @@ Licence: whatever theirs is.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,18 +152,9 @@ class Listed:
 
     def held_out(self, name: str | None, share: float, seed: int) -> tuple[list[int], list[int]]:
         """Rows of some photos, to search with, and the other rows of the training part."""
-        if not 0 < share < 1:
-            raise BadInputError(f"holdout must be in (0, 1); got {share}.")
         whole = name is None and "split" not in self.table.columns
         rows = list(range(len(self.table))) if whole else self._of_split(name or "train")
-        photos = sorted({self.table.rows[row]["photo"] for row in rows})
-        count = round(len(photos) * share)
-        if not 0 < count < len(photos):
-            raise BadInputError(
-                f"holdout must leave a photo on both sides; got {share} of {len(photos)} photos."
-            )
-        random.Random(seed).shuffle(photos)
-        chosen = set(photos[:count])
+        chosen = held_out({self.table.rows[row]["photo"] for row in rows}, share, seed)
         test = [row for row in rows if self.table.rows[row]["photo"] in chosen]
         return test, sorted(set(rows) - set(test))
 
@@ -235,6 +226,24 @@ class Listed:
         if not rows:
             raise BadInputError(unknown("split", name, self._splits()))
         return rows
+
+
+def held_out(photos: Iterable[str], share: float, seed: int) -> set[str]:
+    """A share of some photos, by chance; the same for the same names and seed.
+
+    Raises:
+        BadInputError: The share leaves no photo on one side.
+    """
+    names = sorted(photos)
+    count = round(len(names) * share)
+    if not 0 < share < 1:
+        raise BadInputError(f"holdout must be in (0, 1); got {share}.")
+    if not 0 < count < len(names):
+        raise BadInputError(
+            f"holdout must leave a photo on both sides; got {share} of {len(names)} photos."
+        )
+    random.Random(seed).shuffle(names)
+    return set(names[:count])
 
 
 def _file(root: Path, name: str | None) -> Path:
