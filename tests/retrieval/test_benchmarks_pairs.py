@@ -220,8 +220,8 @@ def test_labels_and_more_columns_are_groups(tmp_path: Path) -> None:
     assert found.gallery.groups["colour"].tolist() == [1, 0]
     with pytest.raises(BadInputError, match="must have a column 'heel'"):
         read(root, groups="heel")
-    rows = ("1.png a.jpg test boot", "2.png a.jpg test clog")
-    root = written(tmp_path / "two", *rows, columns="sketch photo split label")
+    clash = ("1.png a.jpg test boot", "2.png a.jpg test clog")
+    root = written(tmp_path / "two", *clash, columns="sketch photo split label")
     with pytest.raises(
         BadInputError, match=r"row 3, column label must be the same for all sketches"
     ):
