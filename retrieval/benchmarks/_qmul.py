@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..data import Benchmark, Relevance
 from ..errors import BadInputError
-from . import pairs
+from . import _notes, pairs
 from ._objects import Drawn, Objects
 from ._published import Counts, Layout, Source
 
@@ -50,7 +50,8 @@ def read(
         train, test = (_drawn(layout, part) for part in ("train", "test"))
         photos = sorted(photo for _, photo in (*train, *test))
         parts = Objects({photo: photo.stem for photo in photos}).parts(train, test)
-    return layout.benchmark(parts, published, counts, notes, relevance=Relevance.INSTANCE)
+    facts = [*notes, _notes.OUTLINES]
+    return layout.benchmark(parts, published, counts, facts, relevance=Relevance.INSTANCE)
 
 
 def _drawn(layout: Layout, part: str) -> list[Drawn]:

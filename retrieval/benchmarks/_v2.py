@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..data import Benchmark, Relevance, Split
 from ..errors import BadInputError
-from . import pairs
+from . import _notes, pairs
 from ._objects import Drawn, Objects
 from ._published import Layout, Source
 
@@ -76,7 +76,7 @@ def read(
         parts,
         {},
         counts,
-        [*notes, _which(known)],
+        [*notes, _which(known), _notes.OUTLINES],
         relevance=Relevance.INSTANCE,
         differences=which.differences(parts),
     )

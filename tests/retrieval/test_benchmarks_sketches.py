@@ -134,6 +134,8 @@ def test_the_real_pairs_are_the_published_ones(data_folder: Path, name: str) -> 
 def test_the_repeated_chair(data_folder: Path) -> None:
     found = benchmarks.read("qmul_chair", data_folder / "qmul-chair")
     by_name = {path.name: path for path in (*found.train.paths, *found.gallery.paths)}
+    assert "Test photo 263 is the same as training photo 13." in found.notes
+    assert any("similar outline" in note for note in found.notes)
     assert by_name["263.jpg"] in found.gallery.paths
     assert by_name["13.jpg"] in found.train.paths
     assert by_name["263.jpg"].read_bytes() == by_name["13.jpg"].read_bytes()
