@@ -77,6 +77,8 @@ class Benchmark:
         gallery: Images to find. The same object as ``query`` when every image queries all others.
         train: What may be learned from; empty when the benchmark has no training part. None of its
             files occurs in query or gallery.
+        train_sketches: Sketches to learn from together with ``train``, which then holds photos: a
+            sketch and a photo with one target are a pair. Several sketches may show one photo.
         relevance: Same class, or same instance.
         class_disjoint: Promise that no class of ``train`` occurs in query or gallery.
         notes: Sentences a reader of the figures must know, such as counts that differ.
@@ -89,9 +91,11 @@ class Benchmark:
     relevance: Relevance = Relevance.CLASS
     class_disjoint: bool = False
     notes: tuple[str, ...] = ()
+    train_sketches: Split = EMPTY
 
     def __post_init__(self) -> None:
-        seen = set(self.train.paths)
+        self._check_pairs()
+        seen = {*self.train.paths, *self.train_sketches.paths}
         leaked = sorted(seen & {*self.query.paths, *self.gallery.paths})
         if leaked:
             raise BadInputError(
@@ -109,6 +113,30 @@ class Benchmark:
             raise BadInputError(
                 f"{self.name}: classes of train must not occur in query or gallery; "
                 f"got {len(both)} shared, such as {self.train.names.get(both[0], str(both[0]))!r}."
+            )
+
+    def _check_pairs(self) -> None:
+        """Raise unless every training sketch has a photo beside it."""
+        if not len(self.train_sketches):
+            return
+        kinds = self.train.modality, self.train_sketches.modality
+        if kinds != (Modality.PHOTO, Modality.SKETCH):
+            raise BadInputError(
+                f"{self.name}: train must be photos and train_sketches sketches; "
+                f"got {kinds[0]} and {kinds[1]}."
+            )
+        shared = sorted(set(self.train.paths) & set(self.train_sketches.paths))
+        if shared:
+            raise BadInputError(
+                f"{self.name}: train must share no file with train_sketches; "
+                f"got {len(shared)} shared, such as {shared[0]}."
+            )
+        alone = ~np.isin(self.train_sketches.targets, self.train.targets)
+        if alone.any():
+            first = self.train_sketches.paths[int(np.argmax(alone))]
+            raise BadInputError(
+                f"{self.name}: train_sketches must show what photos of train show; "
+                f"got {int(alone.sum())} that do not, such as {first}."
             )
 
     @property

@@ -8,26 +8,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .data import Benchmark, Modality, Relevance, Split
-from .files import sha256_of_file
+from ._sketch_bytes import sha256_of_picture
+from .data import Benchmark, Relevance, Split
 
 
 def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
-    """SHA-256 of every query file and of every gallery file.
+    """SHA-256 of every query picture and of every gallery picture.
+
+    A sketch may be an entry of a file of strokes; then its strokes count, not the whole file.
 
     Raises:
         StorageError: A file is missing or cannot be read.
     """
-    query = _hashes(benchmark.query)
-    return query, query if benchmark.same_images else _hashes(benchmark.gallery)
-
-
-def _hashes(split: Split) -> list[str]:
-    if split.modality == Modality.PHOTO:
-        return [sha256_of_file(path) for path in split.paths]
-    from .sketches import sketch_bytes  # imports Pillow
-
-    return [hashlib.sha256(sketch_bytes(path)).hexdigest() for path in split.paths]
+    query = [sha256_of_picture(path) for path in benchmark.query.paths]
+    if benchmark.same_images:
+        return query, query
+    return query, [sha256_of_picture(path) for path in benchmark.gallery.paths]
 
 
 def numbered(

@@ -14,6 +14,9 @@ from .statistics import Interval, cluster_bootstrap, wilson
 KS = (1, 2, 4, 8)
 """The K of Recall@K in the papers on fine-grained retrieval."""
 
+INSTANCE_KS = (1, 5, 10)
+"""The K of acc@K in the papers on fine-grained retrieval by sketches."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -53,6 +56,21 @@ def percent(*values: float) -> str:
         ('46.1', '44.3-47.9')
     """
     return "-".join(f"{100 * value:.1f}" for value in values)
+
+
+def default_ks(relevance: Relevance) -> tuple[int, ...]:
+    """The K that papers report under a relevance.
+
+    Example:
+        >>> default_ks(Relevance.INSTANCE)
+        (1, 5, 10)
+    """
+    return KS if relevance is Relevance.CLASS else INSTANCE_KS
+
+
+def targets_name(relevance: Relevance) -> str:
+    """What targets stand for: classes, or objects of which each is one."""
+    return "classes" if relevance is Relevance.CLASS else "objects"
 
 
 def recall_name(relevance: Relevance, k: int) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .charts import bar, columns
 from .errors import BadInputError
 from .evaluation_report import EvaluationReport
-from .figures import Score, percent, recall_name
+from .figures import Score, percent, recall_name, targets_name
 from .html_page import cell, header, notes, page, section, table, tiles, write
 from .picture_rows import PictureRows, one_of_each_class
 from .report_parts import about, curves_section, facts_section, figures_section
@@ -88,7 +88,7 @@ def _ranks(report: EvaluationReport) -> str:
 
 
 def _classes(report: EvaluationReport) -> str:
-    """The classes with the lowest Recall@1."""
+    """The classes with the lowest Recall@1, or the objects with the lowest acc@1."""
     judged = report.outcomes.judged
     classes, members = np.unique(report.query.targets[judged], return_inverse=True)
     counts = np.bincount(members)
@@ -107,13 +107,14 @@ def _classes(report: EvaluationReport) -> str:
                 cell(f"{hit:,}/{count:,}", kind="figure"),
             ]
         )
-    name = recall_name(report.relevance, 1)
+    name, kinds = recall_name(report.relevance, 1), targets_name(report.relevance)
     above = int((hits / counts >= 0.9).sum())
     explained = (
-        f"Of {len(classes):,} classes {above:,} reach 90 % or more, and {int((hits == 0).sum()):,} "
+        f"Of {len(classes):,} {kinds} {above:,} reach 90 % or more, and {int((hits == 0).sum()):,} "
         "have no query that is answered. The line is the 95 % Wilson interval."
     )
-    return section("Hardest classes", explained, table(["class", name, "", "queries"], rows))
+    head = [kinds, name, "", "queries"]
+    return section(f"Hardest {kinds}", explained, table(head, rows))
 
 
 def _pictures(report: EvaluationReport) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .charts import Curve, colour, curves
 from .evaluation_report import EvaluationReport
-from .figures import Score, percent, recall_name
+from .figures import Score, percent, recall_name, targets_name
 from .html_page import cell, facts, key, section, small, table
 from .statistics import wilson
 
@@ -28,7 +28,8 @@ def about(report: EvaluationReport) -> str:
         if report.same_images
         else f"against {len(report.gallery):,} gallery images"
     )
-    parts = f"{len(report.query):,} queries of {report.query.num_classes:,} classes, {how}"
+    kinds = targets_name(report.relevance)
+    parts = f"{len(report.query):,} queries of {report.query.num_classes:,} {kinds}, {how}"
     date = str(report.run.get("date", ""))[:10]
     return f"{parts} · {date}" if date else parts
 

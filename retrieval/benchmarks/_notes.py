@@ -7,6 +7,9 @@ import numpy as np
 
 from ..data import Split
 
+OUTLINES = "Products on white: most near twins have a similar outline only and are other products."
+"""To be read beside the counts of :mod:`retrieval.leaks`."""
+
 
 def some(count: int, what: str, examples: Sequence[object]) -> str:
     """Count things and name the first, so that nobody has to search.

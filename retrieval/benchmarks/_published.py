@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import EMPTY, Benchmark, Split
+from ..data import EMPTY, Benchmark, Relevance, Split
 from ..errors import BadInputError
+from ..figures import targets_name
 from ..images import is_image_name
 from ..photo_root import PhotoRoot
 from ..plugins import unknown
@@ -136,6 +137,17 @@ class Layout:
                 f"got {error.strerror}. {self._hint}"
             ) from error
 
+    def pictures(self, name: str) -> list[Path]:
+        """The pictures that lie in the folder ``name``, in alphabetical order."""
+        try:
+            files = sorted((self.root / name).iterdir())
+        except OSError as error:
+            raise BadInputError(
+                f"{self.source.name}: {self.root / name} must be a folder of pictures; "
+                f"got {error.strerror}. {self._hint}"
+            ) from error
+        return [path for path in files if is_image_name(path) and path.is_file()]
+
     def known(self, where: str, targets: Mapping[str, int], label: str) -> int:
         """The class that one list gives and another must know."""
         if label not in targets:
@@ -155,21 +167,28 @@ class Layout:
         expected: Counts,
         counts: str,
         notes: Sequence[str] = (),
+        *,
+        relevance: Relevance = Relevance.CLASS,
+        class_disjoint: bool = True,
+        differences: Sequence[str] = (),
     ) -> Benchmark:
         """Check the parts and put them together.
 
         Args:
             parts: ``train`` and ``test`` where every test photo queries all others, or ``train``,
-                ``query`` and ``gallery``.
+                ``query`` and ``gallery``; with sketches to learn from, ``train_sketches`` too.
             expected: What was published.
             counts: "official" or "any".
             notes: What else a reader must know.
+            relevance: What makes an answer right.
+            class_disjoint: Promise that no class of ``train`` is tested.
+            differences: What else differs from the published copy.
 
         Raises:
             BadInputError: Photos are missing or the counts differ, and ``counts`` is "official";
                 a class or a file is in train and test.
         """
-        faults = self._faults(parts, expected)
+        faults = [*self._faults(parts, expected, relevance), *differences]
         if counts not in COUNTS:
             raise BadInputError(unknown("counts", counts, COUNTS))
         if faults and counts == "official":
@@ -184,7 +203,9 @@ class Layout:
             query=query,
             gallery=gallery,
             train=parts.get("train", EMPTY),
-            class_disjoint=True,
+            train_sketches=parts.get("train_sketches", EMPTY),
+            relevance=relevance,
+            class_disjoint=class_disjoint,
             notes=(
                 *faults,
                 *notes,
@@ -193,7 +214,9 @@ class Layout:
             ),
         )
 
-    def _faults(self, parts: Mapping[str, Split], expected: Counts) -> list[str]:
+    def _faults(
+        self, parts: Mapping[str, Split], expected: Counts, relevance: Relevance
+    ) -> list[str]:
         faults = []
         if self.missing:
             faults.append(
@@ -204,7 +227,7 @@ class Layout:
             got = parts[part]
             if (len(got), got.num_classes) != (images, classes):
                 faults.append(
-                    f"{part} must have {images:,} images of {classes:,} classes; "
+                    f"{part} must have {images:,} images of {classes:,} {targets_name(relevance)}; "
                     f"got {len(got):,} of {got.num_classes:,}."
                 )
         return faults

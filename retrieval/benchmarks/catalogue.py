@@ -3,33 +3,48 @@
 ``fgir`` makes it (:func:`retrieval.catalogue.generate`). Half of the models are for learning; every
 photo of the others queries all other test photos, and a photo of the same model is a right answer.
 
+With ``query=sketch`` the sketches of the test models search: with ``gallery=first`` the catalogue
+picture of each model, which is the one they show (acc@K); with ``gallery=all`` all photos of the
+test models, where any photo of the model drawn is right (Recall@K).
+
 Source: generated.
 Licence: that of this project.
 """
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..catalogue.generate import CERTIFICATE
-from ..data import Benchmark
+from ..data import Benchmark, Split
 from ..errors import BadInputError, DamagedDataError
 from ..files import sha256_of_file
-from . import table
+from ..plugins import unknown
+from . import pairs, table
+
+QUERIES = ("photo", "sketch")
+GALLERIES = ("first", "all")
 
 
-def read(root: Path) -> Benchmark:
+def read(root: Path, *, query: str = "photo", gallery: str | None = None) -> Benchmark:
     """Read a generated catalogue.
 
     Args:
         root: The folder that ``generate`` made.
+        query: "photo" or "sketch": what is searched with.
+        gallery: What sketches search: "first", the first photo of each model, or "all" photos;
+            "first" when left out.
 
     Raises:
-        BadInputError: ``root`` is no catalogue.
-        DamagedDataError: A table is not the one that was generated, or a photo is missing.
+        BadInputError: ``root`` is no catalogue, or an option is unknown.
+        DamagedDataError: A table is not the one that was generated, or a picture is missing.
     """
     root = Path(root)
+    _check_options(query, gallery)
     certificate = _certificate(root)
     for name, digest in certificate["sha256"].items():
         if not (root / name).is_file():
@@ -39,10 +54,52 @@ def read(root: Path) -> Benchmark:
                 f"{root / name} must be the table that was generated; got another. {_AGAIN}"
             )
     found = table.read(root)
-    _check_photos(root, found, certificate["photos"])
-    return dataclasses.replace(
-        found, name=f"catalogue (seed {certificate['seed']}, version {certificate['version']})"
+    photos = [*found.train.paths, *found.query.paths]
+    _check_pictures(root, "photo", "photos", photos, certificate["photos"])
+    name = f"catalogue (seed {certificate['seed']}, version {certificate['version']})"
+    if query == "photo":
+        return dataclasses.replace(found, name=name)
+    drawn = pairs.read(root)
+    sketches = [*drawn.train_sketches.paths, *drawn.query.paths]
+    _check_pictures(root, "sketch", "sketches", sketches, certificate["sketches"])
+    if gallery != "all":
+        return dataclasses.replace(drawn, name=f"{name}, sketches to first photos")
+    return _to_all_photos(found, drawn, f"{name}, sketches to all photos")
+
+
+def _to_all_photos(photos: Benchmark, drawn: Benchmark, name: str) -> Benchmark:
+    """Sketches of a model search all photos of the test models."""
+    return Benchmark(
+        name=name,
+        query=_of_models(drawn.query, drawn.gallery, photos.query),
+        gallery=photos.query,
+        train=photos.train,
+        train_sketches=_of_models(drawn.train_sketches, drawn.train, photos.train),
+        class_disjoint=photos.class_disjoint,
     )
+
+
+def _of_models(sketches: Split, shown: Split, photos: Split) -> Split:
+    """Sketches with the model of the photo they show as their target."""
+    models = dict(zip(photos.paths, photos.targets.tolist(), strict=True))
+    objects = {
+        target: models[path]
+        for path, target in zip(shown.paths, shown.targets.tolist(), strict=True)
+    }
+    targets = np.array([objects[target] for target in sketches.targets.tolist()], np.int64)
+    names = {target: photos.names[target] for target in targets.tolist()}
+    return dataclasses.replace(sketches, targets=targets, names=names)
+
+
+def _check_options(query: str, gallery: str | None) -> None:
+    if query not in QUERIES:
+        raise BadInputError(unknown("query", query, QUERIES))
+    if gallery is not None and gallery not in GALLERIES:
+        raise BadInputError(unknown("gallery", gallery, GALLERIES))
+    if query == "photo" and gallery is not None:
+        raise BadInputError(
+            f"gallery must be left out with query=photo; got {gallery!r}. Photos search all others."
+        )
 
 
 _AGAIN = "Generate the catalogue again."
@@ -63,13 +120,14 @@ def _certificate(root: Path) -> dict[str, Any]:
     return certificate
 
 
-def _check_photos(root: Path, found: Benchmark, expected: int) -> None:
-    paths = [*found.train.paths, *found.query.paths]
+def _check_pictures(
+    root: Path, kind: str, kinds: str, paths: Sequence[Path], expected: int
+) -> None:
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DamagedDataError(
-            f"{root} must hold every photo of its table; got {len(missing)} missing, "
+            f"{root} must hold every {kind} of its table; got {len(missing)} missing, "
             f"such as {missing[0].name} in {missing[0].parent}. {_AGAIN}"
         )
     if len(paths) != expected:
-        raise DamagedDataError(f"{root} must have {expected} photos; got {len(paths)}. {_AGAIN}")
+        raise DamagedDataError(f"{root} must have {expected} {kinds}; got {len(paths)}. {_AGAIN}")

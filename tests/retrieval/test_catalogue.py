@@ -22,6 +22,7 @@ from retrieval.catalogue.generate import Order
 from retrieval.catalogue.photo import View, photograph
 from retrieval.catalogue.sketch import DRAWERS, draw
 from retrieval.catalogue.solid import NORMAL, PLACE, build
+from retrieval.data import Modality, Relevance
 from retrieval.errors import BadInputError, DamagedDataError
 from retrieval.strokes import CANVAS
 
@@ -312,3 +313,51 @@ def test_a_smooth_curve_passes_through_its_points():
     assert lengths(line).tolist() == [0, 5]
     assert at(line, 2.5) == pytest.approx([1.5, 2])
     assert offset(np.array([[0.0, 0.0], [1.0, 0.0]]), 0.5)[:, 1] == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("gallery", [None, "first"])
+def test_reading_sketches_that_search_first_photos(made, gallery):
+    chosen = {} if gallery is None else {"gallery": gallery}
+    found = read("catalogue", made, {"query": "sketch"} | chosen)
+    assert found.name.endswith("sketches to first photos")
+    assert found.relevance is Relevance.INSTANCE
+    assert (found.query.modality, found.gallery.modality) == (Modality.SKETCH, Modality.PHOTO)
+    assert {path.name for path in found.gallery.paths} == {"0.jpg"}
+    assert len(found.gallery) == len(found.query) == 12
+    assert len(found.train) == len(found.train_sketches) == 12
+    photos = dict(zip(found.gallery.targets.tolist(), found.gallery.paths, strict=True))
+    for path, target in zip(found.query.paths, found.query.targets.tolist(), strict=True):
+        assert path.stem.rpartition("_")[0] == photos[target].parent.name
+
+
+def test_reading_sketches_that_search_all_photos(made):
+    found = read("catalogue", made, {"query": "sketch", "gallery": "all"})
+    photos = read("catalogue", made)
+    assert found.name.endswith("sketches to all photos")
+    assert found.relevance is Relevance.CLASS
+    assert found.class_disjoint
+    assert found.gallery.paths == photos.query.paths
+    assert (len(found.query), len(found.gallery), len(found.train)) == (12, 24, 24)
+    for index, path in enumerate(found.query.paths):
+        assert found.query.name(index) == path.stem.rpartition("_")[0]
+    right = np.isin(found.gallery.targets, found.query.targets[0]).nonzero()[0]
+    assert {found.gallery.paths[i].parent.name for i in right} == {found.query.name(0)}
+    assert len(right) == 2
+
+
+def test_photos_search_photos_unless_asked(made):
+    assert read("catalogue", made, {"query": "photo"}).query.modality is Modality.PHOTO
+    for options, sentence in (
+        ({"query": "drawing"}, "no query called 'drawing'; known: photo, sketch"),
+        ({"query": "sketch", "gallery": "last"}, "no gallery called 'last'; known: first, all"),
+        ({"gallery": "all"}, "gallery must be left out with query=photo; got 'all'"),
+    ):
+        with pytest.raises(BadInputError, match=sentence):
+            read("catalogue", made, options)
+
+
+def test_reading_with_a_sketch_missing(copy):
+    (copy / rows(copy / "pairs.csv")[0]["sketch"]).unlink()
+    with pytest.raises(DamagedDataError, match=r"every sketch of its table; got 1 missing"):
+        read("catalogue", copy, {"query": "sketch"})
+    assert len(read("catalogue", copy).query) == 24  # photos are whole

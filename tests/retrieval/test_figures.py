@@ -1,10 +1,13 @@
 """Figures with their intervals, from what came of the single queries."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from retrieval.data import Relevance
-from retrieval.figures import Score, scores, values_of_queries
+from retrieval.data import Benchmark, Modality, Relevance, Split
+from retrieval.evaluation import report
+from retrieval.figures import Score, default_ks, scores, values_of_queries
 from retrieval.metrics import Outcomes, judge
 from retrieval.statistics import cluster_bootstrap, wilson
 from tests.retrieval.runs import made_split, made_vectors
@@ -72,3 +75,42 @@ def test_print_is_percent_with_counts_and_intervals() -> None:
 def test_the_name_follows_the_relevance(outcomes: Outcomes) -> None:
     values = values_of_queries(outcomes, Relevance.INSTANCE, [1, 10])
     assert list(values)[:2] == ["acc@1", "acc@10"]
+
+
+def drawn_pairs(photos: int, sketches: int, distractors: int) -> Benchmark:
+    """So many sketches of each photo, in a gallery with photos that nobody drew."""
+    query = tuple(Path(f"s/{p}_{n}.png") for p in range(photos) for n in range(sketches))
+    gallery = tuple(Path(f"p/{p}.jpg") for p in range(photos + distractors))
+    targets = np.repeat(np.arange(photos), sketches)
+    return Benchmark(
+        "pairs",
+        Split(query, targets, Modality.SKETCH),
+        Split(gallery, np.arange(photos + distractors)),
+        relevance=Relevance.INSTANCE,
+    )
+
+
+def test_sketches_of_one_photo_are_one_cluster() -> None:
+    pairs = drawn_pairs(40, 3, distractors=25)
+    drawn = np.repeat(made_vectors(np.arange(40), noise=1.6, seed=1), 3, axis=0)
+    drawn += 0.1 * np.random.default_rng(3).standard_normal(drawn.shape).astype(np.float32)
+    sketches = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    photos = made_vectors(pairs.gallery.targets, noise=0.3, seed=2)
+    ks = default_ks(Relevance.INSTANCE)
+    assert ks == (1, 5, 10)
+    found = report(pairs, sketches, photos, ks=ks)
+    scores_of_all = sketches.astype(np.float64) @ photos.T.astype(np.float64)
+    right = scores_of_all[np.arange(120), pairs.query.targets]
+    ranks = 1 + (scores_of_all > right[:, None]).sum(axis=1)
+    for score, k in zip(found.scores, ks, strict=False):
+        hits = (ranks <= k).astype(np.float64)
+        assert (score.name, score.hits, score.count) == (f"acc@{k}", hits.sum(), 120)
+        assert score.interval == wilson(int(hits.sum()), 120)
+        by_photo = cluster_bootstrap(hits[:, None], pairs.query.targets)[0]
+        assert score.clustered == pytest.approx(by_photo)
+        alone = cluster_bootstrap(hits[:, None], np.arange(120))[0]
+        assert np.ptp(by_photo) > np.ptp(alone)  # sketches of one photo are alike
+
+
+def test_k_of_classes_are_those_of_papers_on_photos() -> None:
+    assert default_ks(Relevance.CLASS) == (1, 2, 4, 8)

@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 
 from retrieval.benchmarks import read
-from retrieval.data import EMPTY, Benchmark, Split
-from retrieval.leaks import NEAR_BITS, SIDE, Leaks, find_leaks, perceptual_hash, thumbnail
+from retrieval.data import EMPTY, Benchmark, Modality, Relevance, Split
+from retrieval.errors import BadInputError
+from retrieval.leaks import (
+    NEAR_BITS,
+    SIDE,
+    Leaks,
+    find_leaks,
+    near_duplicates,
+    perceptual_hash,
+    thumbnail,
+)
 
 
 def scene(seed: int, width: int = 160, height: int = 120) -> Image.Image:
@@ -213,3 +222,57 @@ def test_real_photos(data_folder: Path) -> None:
     options = {"query_split": "test", "gallery_split": "train"}
     leaks = find_leaks(read("table", data_folder / "grocery", options))
     assert counts(leaks) == {"query in gallery": (0, 0)}
+
+
+def test_near_duplicates_of_two_sets(tmp_path: Path) -> None:
+    others = originals(tmp_path / "others", 12)
+    photos = originals(tmp_path / "photos", 5, first=100)
+    photos.append(saved(tmp_path / "photos", "again.jpg", scene(3), quality=40))
+    photos.append(saved(tmp_path / "photos", "mirrored.png", ImageOps.mirror(scene(4))))
+    photos.append(saved(tmp_path / "photos", "same.png", scene(5)))
+    found = near_duplicates(photos, others)
+    assert {(twin.image.name, twin.twin.name) for twin in found} == {
+        *(("same.png", "5.png"), ("again.jpg", "3.png"), ("mirrored.png", "4.png"))
+    }
+    likeness = [twin.likeness for twin in found]
+    assert likeness == sorted(likeness, reverse=True)
+    assert likeness[0] == 1
+    assert near_duplicates(photos, others, likeness=1.0)[0].image.name == "same.png"
+    assert near_duplicates([], others) == near_duplicates(photos, []) == ()
+    with pytest.raises(BadInputError, match=r"likeness must be in \[0\.8, 1\]; got 0\.5"):
+        near_duplicates(photos, others, likeness=0.5)
+
+
+def test_sketches_are_compared_with_sketches(tmp_path: Path) -> None:
+    photos = originals(tmp_path / "photos", 4)
+    drawn = [saved(tmp_path / "drawn", f"{n}.png", scene(50 + n)) for n in range(3)]
+    drawn.append(saved(tmp_path / "drawn", "copy.bmp", scene(50)))  # the same pixels
+    drawn.append(saved(tmp_path / "drawn", "near.jpg", scene(51), quality=60))
+    sketches = Split(tuple(drawn), np.array([0, 1, 2, 3, 3]), Modality.SKETCH)
+    train, query = ((0, 1, 2), (3, 4))
+    gallery = Split((photos[3], saved(tmp_path / "photos", "twin.bmp", scene(3))), np.array([3, 4]))
+    found = find_leaks(
+        Benchmark(
+            "planted",
+            Split(tuple(drawn[i] for i in query), sketches.targets[[3, 4]], Modality.SKETCH),
+            gallery,
+            split(photos[:3]),
+            Relevance.INSTANCE,
+            train_sketches=Split(
+                tuple(drawn[i] for i in train), sketches.targets[:3], Modality.SKETCH
+            ),
+        )
+    )
+    assert counts(found) == {
+        "query in train_sketches": (1, 0),  # the near one is not looked for
+        "gallery in train": (0, 0),
+        "gallery in gallery": (2, 0),
+    }
+    assert str(found).startswith("1 identical twins of the 2 query sketches in train_sketches; 0")
+
+
+@pytest.mark.data
+def test_the_real_chair_that_is_in_train_and_test(data_folder: Path) -> None:
+    found = read("qmul_chair", data_folder / "qmul-chair")
+    twins = near_duplicates(found.gallery.paths, found.train.paths, likeness=0.95)
+    assert [(twin.image.name, twin.twin.name) for twin in twins] == [("263.jpg", "13.jpg")]

@@ -291,3 +291,14 @@ def test_thumbnails_are_small_new_pictures(tmp_path: Path) -> None:
         np.testing.assert_allclose(np.array(image)[5, 5], [10, 200, 30], atol=6)
     path.write_bytes(b"no picture")
     assert thumbnail(path) is None
+
+
+def test_instances_are_called_objects(tmp_path: Path) -> None:
+    report = made_report(two_sets=True, relevance=Relevance.INSTANCE)
+    text = written(lambda path: write_page([report], path), tmp_path).text
+    assert "queries of 6 objects" in text
+    assert "Hardest objects" in text
+    assert "Hardest classes" not in text
+    text = written(lambda path: write_page([made_report()], path), tmp_path).text
+    assert "Hardest classes" in text
+    assert "objects" not in text

@@ -94,6 +94,7 @@ def _leaks(data: "Benchmark") -> str:
     from retrieval.leaks import find_leaks
     from ui.progress import progress
 
-    count = len(data.train) + len(data.query) + (0 if data.same_images else len(data.gallery))
+    learned = len(data.train) + len(data.train_sketches)
+    count = learned + len(data.query) + (0 if data.same_images else len(data.gallery))
     with progress("Looking for leaks", count) as advance:
         return str(find_leaks(data, on_progress=advance))
