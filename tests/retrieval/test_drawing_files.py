@@ -17,7 +17,7 @@ from retrieval.strokes import Drawing, Stroke
 
 def read(name: str, data: bytes | str, key: str = "") -> Drawing:
     content = Content(data.encode() if isinstance(data, str) else data)
-    form = format_of(content, "a")
+    form = format_of(content, "a.json")
     assert form.name == name
     return form.drawing(form.entries(content)[key])
 
@@ -122,9 +122,7 @@ def test_a_cut_has_the_time_of_the_pen_there():
 )
 def test_a_canvas_that_is_none_is_refused_in_a_sentence(data, sentence):
     with pytest.raises((Refusal, BadInputError), match=sentence):
-        content = Content(data.encode())
-        form = format_of(content, "a.json")
-        form.drawing(form.entries(content)[""])
+        read("canvas", data)
 
 
 # stroke lists
