@@ -17,7 +17,7 @@ from retrieval.strokes import Drawing, Stroke
 
 def read(name: str, data: bytes | str, key: str = "") -> Drawing:
     content = Content(data.encode() if isinstance(data, str) else data)
-    form = format_of(content, "a")
+    form = format_of(content, "a.json")
     assert form.name == name
     return form.drawing(form.entries(content)[key])
 
@@ -77,6 +77,12 @@ def test_an_eraser_dot_takes_a_dot_and_leaves_others():
     assert points(drawing) == [[[40, 20]]]
 
 
+def test_what_an_eraser_leaves_of_a_line_is_a_line_or_nothing():
+    rub = {"w": 20.4, "erase": True, "p": [[10, 20]]}
+    drawing = read("canvas", canvas({"p": [[20, 20], [20.4, 20]]}, {"p": [[40, 20]]}, rub))
+    assert points(drawing) == [[[40, 20]]]
+
+
 def test_a_cut_has_the_time_of_the_pen_there():
     line = {"p": [[0, 0, 0, 0], [100, 0, 1000, 1]]}
     rub = {"w": 20, "erase": True, "p": [[100, 0]]}
@@ -122,9 +128,7 @@ def test_a_cut_has_the_time_of_the_pen_there():
 )
 def test_a_canvas_that_is_none_is_refused_in_a_sentence(data, sentence):
     with pytest.raises((Refusal, BadInputError), match=sentence):
-        content = Content(data.encode())
-        form = format_of(content, "a.json")
-        form.drawing(form.entries(content)[""])
+        read("canvas", data)
 
 
 # stroke lists
@@ -251,7 +255,7 @@ def test_a_row_has_one_state_of_the_pen():
 
 
 def test_lines_of_quick_draw_by_key_and_by_number():
-    raw = {"word": "cat", "key_id": "77", "drawing": [[[500, 570], [5.5, 5.5], [0, 130]]]}
+    raw = {"word": "cat", "key_id": "77", "drawing": [[[100, 170], [5.5, 5.5], [0, 130]]]}
     simple = {"word": "cat", "key_id": "78", "drawing": [[[0, 255], [0, 9]], [[4], [5]]]}
     data = f"{json.dumps(raw)}\n\n{json.dumps(simple)}\n"
     drawing = read("quickdraw", data, "77")

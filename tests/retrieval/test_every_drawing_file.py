@@ -1,7 +1,5 @@
 """What every format of drawings must do, whichever files the folder holds."""
 
-import re
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -108,12 +106,12 @@ def test_a_file_that_was_changed_is_read_or_refused(name, data):
         place = data.draw(st.integers(0, len(whole) - 1))
         whole[place] = data.draw(st.sampled_from(list(b'0123456789.,-eE[]{}":<>/NMZ\0\xff')))
     content = Content(bytes(whole[: data.draw(st.integers(1, len(whole)))]))
-    sentence = "got a drawing; got one"
+    refused = None
     try:
         form = format_of(content, f"a{format_called(name).written_as}")
         entries = form.entries(content)
         for key in list(entries):
             assert form.drawing(entries[key]).strokes
     except (Refusal, BadInputError) as error:
-        sentence = str(error)
-    assert re.search(r"got ", sentence)
+        refused = str(error)
+    assert refused is None or "got " in refused
