@@ -21,6 +21,7 @@ RECIPES = Path(__file__).parent / "recipes"
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("fp32", "bf16")
+SHARING = ("all", "all but norms", "nothing")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class EncoderConfig:
         dim: D, length of a vector, made by a linear layer; the pooling's own when left out. With
             the pooling's own length given, the layer starts as the identity.
         last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets.
+        keep_layers: Cut the backbone after so many of its layers.
+        centred: Subtract the mean of the modality from descriptors; for sketches and photos.
+        start: Folder of an encoder to go on from, instead of the settings above.
     """
 
     backbone: str = "mobilenet_v2"
@@ -47,6 +51,9 @@ class EncoderConfig:
     fit: str = "squash"
     dim: int | None = None
     last_stride: int | None = None
+    keep_layers: int | None = None
+    centred: bool = False
+    start: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class SamplerConfig:
 
     Attributes:
         classes: P, classes in a batch.
-        images: K, images of each of them; a batch has P x K images.
+        images: K, images of each of them; a batch has P x K images. Of sketches: P objects with K
+            sketches each, every one with its photo; 1 is enough.
         steps: Batches in an epoch; enough to show each image once when left out.
     """
 
@@ -65,7 +73,7 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         _at_least("sampler.classes", self.classes, 2)
-        _at_least("sampler.images", self.images, 2)
+        _at_least("sampler.images", self.images, 1)
         if self.steps is not None:
             _at_least("sampler.steps", self.steps, 1)
 
@@ -106,6 +114,52 @@ class AugmentConfig:
         for name in ("brightness", "contrast", "saturation", "grey", "erase"):
             _in_range(f"augment.{name}", getattr(self, name), 0, 1)
         _in_range("augment.hue", self.hue, 0, 0.5)
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """How sketches and photos are learned together; only ``task = "pairs"`` reads it.
+
+    Amounts of 0 leave something as it is. Mirroring is ``augment.flip``, of both pictures of a pair
+    alike; colours of photos are varied as ``augment`` says; its crops are not used.
+
+    Attributes:
+        sharing: What the two doors share: "all" weights but the mean that is subtracted; "all but
+            norms"; or "nothing".
+        turned: Standard deviation of the rotation of either picture, degrees.
+        scaled: Standard deviation of its size, as a share.
+        shifted: Standard deviation of its shift along each axis, as a share of the side.
+        bent: Standard deviation of a smooth deformation of the sketch, as a share of the side.
+        thickness: Share of sketches drawn with a thicker or a softer pen.
+        removed: Share of strokes left out, of sketches that have strokes.
+        least_share: Sketches that have strokes stop at a share of their way between this and 1; 1
+            shows all of them whole.
+        edges: Share of photos that are shown as their edges.
+        whitening: Dimensions of a paired whitening fitted to the best encoder at the end; 0 fits
+            none.
+        ridge: Of that whitening.
+    """
+
+    sharing: str = "all"
+    turned: float = 4.0
+    scaled: float = 0.05
+    shifted: float = 0.02
+    bent: float = 0.02
+    thickness: float = 0.5
+    removed: float = 0.1
+    least_share: float = 1.0
+    edges: float = 0.0
+    whitening: int = 0
+    ridge: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.sharing not in SHARING:
+            raise BadInputError(unknown("pairs.sharing", self.sharing, SHARING))
+        for name in ("turned", "scaled", "shifted", "bent", "ridge"):
+            _in_range(f"pairs.{name}", getattr(self, name), 0)
+        for name in ("thickness", "removed", "least_share", "edges"):
+            _in_range(f"pairs.{name}", getattr(self, name), 0, 1)
+        _at_least("pairs.whitening", self.whitening, 0)
 
 
 @dataclass(frozen=True)
@@ -239,6 +293,8 @@ class TrainConfig:
         validation_share: Share of the training classes that is held out to choose the best epoch.
             0 holds nothing out and keeps the last epoch.
         seed: Of every random choice of the run.
+        task: ``name`` of a file in ``train/tasks``: "classes" for photo encoders, "pairs" for
+            sketches with the photos they show.
     """
 
     benchmark: dict[str, Any]
@@ -249,8 +305,10 @@ class TrainConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     run: RunConfig = field(default_factory=RunConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
     validation_share: float = 0.15
     seed: int = 0
+    task: str = "classes"
 
     def __post_init__(self) -> None:
         for name in ("benchmark", "loss"):

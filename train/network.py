@@ -62,6 +62,10 @@ class Network:
             made: Tensor = self._frozen(images.to(self._dtype, memory_format=torch.channels_last))
             return made
 
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """Features of pictures as they are decoded, (B, S, S, 3), 0 to 255."""
+        return self.features(self.encoder.transform.normalise(pixels))
+
     def embed(self, features: Tensor) -> Tensor:
         """Vectors of :meth:`features`, (B, D) float32, with gradients."""
         if self._folded is None:

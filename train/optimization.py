@@ -6,15 +6,30 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from retrieval.backbones import Backbone
 from retrieval.encoder import Encoder
+from retrieval.encoder_pair import EncoderPair
 
 from .config import OptimizerConfig, ScheduleConfig
 
 MOMENTUM = 0.9
 
 
+def doors_of(encoder: Encoder | EncoderPair) -> list[Encoder]:
+    """The encoders of a pair, or the one."""
+    if isinstance(encoder, EncoderPair):
+        return [encoder.photo] if encoder.siamese else [encoder.photo, encoder.sketch]
+    return [encoder]
+
+
+def backbones_of(encoder: Encoder | EncoderPair) -> list[Backbone]:
+    """The different backbones of an encoder or a pair."""
+    found = [door.backbone for door in doors_of(encoder)]
+    return found[:1] if found[0] is found[-1] else found
+
+
 def make_optimizer(
-    encoder: Encoder, loss: nn.Module, config: OptimizerConfig
+    encoder: Encoder | EncoderPair, loss: nn.Module, config: OptimizerConfig
 ) -> torch.optim.Optimizer:
     """An optimizer over backbone, head and loss, each with its own peak learning rate.
 
@@ -22,15 +37,24 @@ def make_optimizer(
     input: biases, norms and other vectors are left alone, and so are the loss's proxies. A group
     whose learning rate is 0 is frozen.
     """
+    backbones = backbones_of(encoder)
     head = [
         (name, module)
-        for name, module in encoder.named_children()
-        if module is not encoder.backbone
+        for door in doors_of(encoder)
+        for name, module in door.named_children()
+        if all(module is not backbone for backbone in backbones)
     ]
+    shared: set[nn.Parameter] = set()  # of two doors, counted once
     groups = [
-        *_groups("backbone", encoder.backbone, config.backbone_learning_rate, config),
-        *(g for name, m in head for g in _groups(name, m, config.head_learning_rate, config)),
-        *_groups("loss", loss, config.loss_learning_rate, config, decay=False),
+        *(
+            group
+            for backbone in backbones
+            for group in _groups(
+                "backbone", backbone, config.backbone_learning_rate, config, shared
+            )
+        ),
+        *(g for n, m in head for g in _groups(n, m, config.head_learning_rate, config, shared)),
+        *_groups("loss", loss, config.loss_learning_rate, config, shared, decay=False),
     ]
     if config.name == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
@@ -42,9 +66,11 @@ def _groups(
     module: nn.Module,
     learning_rate: float,
     config: OptimizerConfig,
+    shared: set[nn.Parameter],
     decay: bool = True,
 ) -> Iterator[dict[str, object]]:
-    learned = [p for p in module.parameters() if p.requires_grad]
+    learned = [p for p in module.parameters() if p.requires_grad and p not in shared]
+    shared.update(learned)
     if learning_rate == 0:
         for parameter in learned:
             parameter.requires_grad_(False)

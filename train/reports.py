@@ -21,7 +21,9 @@ class EpochReport:
         seconds: Training and validation.
         memory_mib: Most memory held so far; of the GPU where there is one.
         best: Whether this is the best epoch so far.
-        map_at_r: MAP@R over the validation pictures, a fraction.
+        map_at_r: MAP@R over the validation pictures, a fraction; of sketches, which have one right
+            answer each, the mean of 1 / rank.
+        figures: What the two validation figures are called.
     """
 
     epoch: int
@@ -36,6 +38,7 @@ class EpochReport:
     memory_mib: float
     best: bool
     map_at_r: float = 0.0
+    figures: tuple[str, str] = ("Recall@1", "MAP@R")
 
     @property
     def recall_at_1(self) -> float | None:
@@ -48,8 +51,9 @@ class EpochReport:
         words.append("untrained  " if self.loss is None else f"loss {self.loss:6.3f}")
         if self.recall_at_1 is not None:
             mark = "*" if self.best else " "
-            words.append(f"Recall@1 {self.recall_at_1:6.1%}{mark}({self.hits}/{self.queries})")
-            words.append(f"MAP@R {self.map_at_r:5.1%}")
+            first, second = self.figures
+            words.append(f"{first} {self.recall_at_1:6.1%}{mark}({self.hits}/{self.queries})")
+            words.append(f"{second} {self.map_at_r:5.1%}")
         if self.loss is not None:
             words.append(f"{self.images_per_second:5.0f} images/s")
         words += [f"{self.memory_mib / 1024:.1f} GiB", f"{self.seconds:.1f} s"]

@@ -12,29 +12,27 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from retrieval import plugins
 from retrieval.data import Benchmark
-from retrieval.encoder import Encoder, build_encoder
+from retrieval.encoder import Encoder
+from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import BadInputError
 
-from . import losses
-from .cached import CachedMaps
+from . import tasks
 from .config import TrainConfig
-from .data import TrainingData, prepare
 from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
-from .network import Network
 from .optimization import (
+    backbones_of,
     keep_norms,
     learning_rate_share,
     make_optimizer,
     rest_backbone,
     set_learning_rates,
 )
-from .pictures import Batch, Batches
-from .ranks import Ranks, synchronous_norms
+from .pictures import Batch
+from .ranks import Ranks
 from .reports import EpochReport, TrainResult
 from .run_folder import RunFolder
-from .samplers import PKSampler
 from .state import (
     State,
     load_module,
@@ -43,6 +41,7 @@ from .state import (
     optimizer_tensors,
 )
 from .step import TrainStep
+from .tasks._task import AnyEncoder, Task
 from .validation import ValidationScore
 
 
@@ -86,25 +85,18 @@ class Run:
         ranks: Ranks,
     ) -> None:
         self.config, self.folder, self.listeners, self.ranks = config, folder, listeners, ranks
-        ranks.check_batch(config.sampler.classes * config.sampler.images)
         self.started = time.perf_counter()
         self.device = _device(config.run.device)
-        self.encoder = _encoder(config).to(self.device).to(memory_format=torch.channels_last)
-        if ranks.count > 1 and self.device.type == "cuda":
-            synchronous_norms(self.encoder)
-        self.data = prepare(config, benchmark, self.encoder)
+        kind: type[Task] = plugins.find(tasks, config.task)
+        self.task = kind(config, benchmark, self.device, ranks)
+        self.encoder, self.data = self.task.encoder, self.task.data
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.loss = _loss(config, self.data, self.encoder.dim).to(self.device)
+            self.loss = self.task.loss().to(self.device)
             self._random_state = torch.get_rng_state()
         if config.run.freeze_batch_norm:
             keep_norms(self.encoder)
-        self.network = Network(
-            self.encoder,
-            config.optimizer.frozen_layers,
-            fold=config.run.freeze_batch_norm,
-            bf16=config.run.precision == "bf16",
-        )
+        self.network = self.task.network()
         self.optimizer = make_optimizer(self.encoder, self.loss, config.optimizer)
         self.average = _average(self.encoder, config.run.average_weights)
         if config.run.compile:
@@ -118,26 +110,14 @@ class Run:
             config.optimizer,
             ranks,
         )
-        chosen = config.sampler
-        self.sampler = PKSampler(
-            self.data.targets, chosen.classes, chosen.images, chosen.steps, config.seed
-        )
-        self.batches = self._batches()
+        self.sampler = self.task.sampler()
+        self.batches = self.task.batches(self.network, listeners.on_step)
         written = config.run.tensorboard and ranks.first
         self.events = EventFiles(folder.path / "events") if written else None
         self.targets = torch.from_numpy(self.data.targets).to(self.device)
         self.epoch, self.step, self.loss_sum = 0, 0, 0.0
         self.reports: list[EpochReport] = []
         self.notes = list(self.data.notes)
-
-    def _batches(self) -> Batches | CachedMaps:
-        config, pictures = self.config, self.data.pictures
-        if not config.run.cached_views:
-            transform, threads = self.encoder.transform, config.run.threads
-            return Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
-        if self.data.validation is not None:
-            self.data.validation.keep(self.network)
-        return CachedMaps(pictures, self.network, config, self.ranks, self.listeners.on_step)
 
     def facts(self) -> dict[str, Any]:
         """What decides the bits of a run besides its recipe."""
@@ -174,6 +154,8 @@ class Run:
                 self._write_state()
                 if stopped and self.epoch < self.config.schedule.epochs:
                     return self._result(finished=False)
+        if self.ranks.first:
+            self.notes += self.task.finish(self.folder.best)
         result = self._result(finished=True)
         self.folder.write_result(
             {"best": result.best.settings(), "notes": result.notes, "seconds": result.seconds}
@@ -190,7 +172,9 @@ class Run:
         self._random_state = state.tensors["random"]
         facts = state.facts
         self.epoch, self.step, self.loss_sum = facts["epoch"], facts["step"], facts["loss_sum"]
-        self.reports = [EpochReport(**report) for report in facts["reports"]]
+        self.reports = [
+            EpochReport(**{**report, "figures": self.task.figures}) for report in facts["reports"]
+        ]
         self._note_changes(facts["config"])
         self.notes = [*facts["notes"], *(n for n in self.notes if n not in facts["notes"])]
         self.folder.write_metrics([report.settings() for report in self.reports])
@@ -235,7 +219,7 @@ class Run:
                 batches, self.targets, self.data.pictures, self.epoch + 1, self.step + 1
             )
             self.step += 1
-            images += sum(len(batch.positions) for batch in batches)
+            images += sum(len(batch.inputs) for batch in batches)
             self.listeners.on_step(self.step, steps)
             if self._interrupted(steps):
                 made.close()
@@ -246,13 +230,13 @@ class Run:
         self._report(self._kept(), loss, speed, started)
         return True
 
-    def _kept(self) -> Encoder:
+    def _kept(self) -> AnyEncoder:
         """The encoder that is validated and kept."""
         if self.average is None:
             return self.encoder
         averaged = self.average.module
-        if not isinstance(averaged, Encoder):
-            raise TypeError(f"the average of an Encoder must be one; got {type(averaged)}.")
+        if not isinstance(averaged, Encoder | EncoderPair):
+            raise TypeError(f"the average of an encoder must be one; got {type(averaged)}.")
         return averaged
 
     def _interrupted(self, steps: int) -> bool:
@@ -274,10 +258,11 @@ class Run:
         if self.config.run.freeze_batch_norm:
             keep_norms(self.encoder)
         if self.config.optimizer.backbone_learning_rate == 0:
-            self.encoder.backbone.eval()
+            for backbone in backbones_of(self.encoder):
+                backbone.eval()
         self.network.keep_frozen()
 
-    def _report(self, encoder: Encoder, loss: float | None, speed: float, started: float) -> None:
+    def _report(self, encoder: AnyEncoder, loss: float | None, speed: float, started: float) -> None:
         """Validate, keep the encoder if it is the best so far, tell everybody."""
         score = self._validated(encoder)
         if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
@@ -300,6 +285,7 @@ class Run:
                 memory_mib=peak_mib(self.device),
                 best=best,
                 map_at_r=score.map_at_r,
+                figures=self.task.figures,
             )
         )
         self.folder.write_metrics([report.settings() for report in self.reports])
@@ -307,11 +293,11 @@ class Run:
             self.events.write(self.reports[-1])
         self.listeners.on_epoch(self.reports[-1])
 
-    def _validated(self, encoder: Encoder) -> ValidationScore:
+    def _validated(self, encoder: AnyEncoder) -> ValidationScore:
         """By the first rank, for all of them."""
         score = ValidationScore(0, 0, 1.0)
-        if self.data.validation is not None and self.ranks.first:
-            score = self.data.validation.score(encoder, self.network)
+        if self.ranks.first:
+            score = self.task.score(encoder, self.network)
         hits, queries, *others = self.ranks.from_first(list(astuple(score)))
         return ValidationScore(int(hits), int(queries), *others)
 
@@ -345,29 +331,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _encoder(config: TrainConfig) -> Encoder:
-    chosen = config.encoder
-    return build_encoder(
-        chosen.backbone,
-        chosen.pooling,
-        weights=Path(chosen.weights) if chosen.weights else None,
-        pretrained=chosen.pretrained,
-        size=chosen.size,
-        fit=chosen.fit,
-        dim=chosen.dim,
-        last_stride=chosen.last_stride,
-        seed=config.seed,
-    )
-
-
-def _loss(config: TrainConfig, data: TrainingData, dim: int) -> nn.Module:
-    loss: nn.Module = plugins.build(
-        losses, config.loss, num_classes=data.num_classes, dim=dim, superclasses=data.superclasses
-    )
-    return loss
-
-
-def _average(encoder: Encoder, decay: float | None) -> AveragedModel | None:
+def _average(encoder: AnyEncoder, decay: float | None) -> AveragedModel | None:
     if decay is None:
         return None
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]

@@ -15,6 +15,8 @@ from typing import Any
 
 from retrieval.checkpoints import save_encoder
 from retrieval.encoder import Encoder
+from retrieval.encoder_folders import save_pair
+from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import BadInputError, StorageError
 from retrieval.exports import Training
 from retrieval.files import write_atomically
@@ -108,9 +110,11 @@ class RunFolder:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._write("metrics.jsonl", text)
 
-    def write_best(self, encoder: Encoder) -> None:
+    def write_best(self, encoder: Encoder | EncoderPair) -> None:
         """Put the best encoder so far in place of the one before."""
-        if self.writes:
+        if self.writes and isinstance(encoder, EncoderPair):
+            save_pair(encoder, self.best, overwrite=True)
+        elif self.writes:
             save_encoder(encoder, self.best, overwrite=True)
 
     def write_state(self, state: State) -> None:

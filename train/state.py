@@ -106,8 +106,16 @@ def _digest(tensors: Mapping[str, Tensor], facts: str) -> str:
 
 
 def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
-    """Weights and buffers of a module under names with a prefix."""
-    return {f"{prefix}/{name}": tensor for name, tensor in module.state_dict().items()}
+    """Weights and buffers of a module under names with a prefix.
+
+    What two parts of the module share is there twice, as the format wants it.
+    """
+    tensors: dict[str, Tensor] = {}
+    places = set()
+    for name, tensor in module.state_dict().items():
+        tensors[f"{prefix}/{name}"] = tensor.clone() if tensor.data_ptr() in places else tensor
+        places.add(tensor.data_ptr())
+    return tensors
 
 
 def load_module(prefix: str, module: nn.Module, tensors: Mapping[str, Tensor]) -> None:

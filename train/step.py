@@ -18,6 +18,7 @@ from .guards import (
     not_finite,
 )
 from .network import Network
+from .pair_network import PairNetwork
 from .pictures import Batch, Pictures
 from .pieces import backward_in_pieces
 from .ranks import Ranks
@@ -38,7 +39,7 @@ class TrainStep:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | PairNetwork,
         loss: nn.Module,
         optimizer: torch.optim.Optimizer,
         average: AveragedModel | None,
@@ -95,7 +96,7 @@ class TrainStep:
         inputs = torch.as_tensor(batch.inputs).to(device, non_blocking=True)
         if isinstance(batch.inputs, Tensor):
             return inputs
-        return self.network.features(self.encoder.transform.normalise(inputs))
+        return self.network.prepared(inputs)
 
     def _tried(self, features: Tensor, targets: Tensor, batches: int) -> tuple[Tensor, Tensor]:
         try:

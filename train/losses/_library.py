@@ -26,6 +26,8 @@ class PairLoss(nn.Module):
         ref_targets: Tensor | None = None,
     ) -> Tensor:
         """(B, D), (B,) [, (R, D), (R,)] to a scalar."""
+        if ref_targets is targets and ref_targets is not None:
+            ref_targets = ref_targets.clone()  # the library takes one object for one set of images
         chosen: Any = None
         if self._miner is not None:
             chosen = self._miner(embeddings, targets, ref_embeddings, ref_targets)
