@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from .centring import Centring
 from .checks import check_shape
 from .errors import BadInputError
 from .poolings import Pooling
+from .tensors import device_of
 from .transforms import Transform
 from .whitening import Whitening
 
@@ -93,10 +93,13 @@ class Encoder(nn.Module):
         """
         if self.training:
             raise BadInputError("encoder must be in eval mode; got train mode. Call .eval().")
-        tensors = chain(self.parameters(), self.buffers())
-        device = next((tensor.device for tensor in tensors), images.device)
-        rows: NDArray[np.float32] = self(images.to(device)).cpu().numpy()
+        rows: NDArray[np.float32] = self(images.to(device_of(self))).cpu().numpy()
         return rows
+
+    def projected(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) to descriptors after the projection, (B, D), which a centring is fitted to."""
+        descriptors = self.descriptors(images)
+        return descriptors if self.projection is None else self.projection(descriptors)
 
     def mask(self, images: Tensor) -> Tensor:
         """Positions of the last map that enter the descriptor: (B, 3, H, W) to (B, h, w) bool.

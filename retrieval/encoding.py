@@ -34,6 +34,7 @@ from .exports import ExportedEncoder
 from .images import ImageError
 from .lanes import open_lanes
 from .modalities import read_picture
+from .tensors import device_of
 from .transforms import Transform
 
 SAMPLE = 16
@@ -152,7 +153,7 @@ def encode_batches(
         encoder.check_runtime(runtime)
         device = torch.device("cpu")
     else:
-        device = next(encoder.parameters()).device
+        device = device_of(encoder)
         if device.type == "cpu":
             device = runtimes.default_device()
         runtimes.check_runtime(runtime, device.type)
@@ -257,7 +258,7 @@ class _Job:
             self._encoder, self._runtime = encoder.in_lanes(**shares), encoder.runtime
             self._chunk = 1  # no number may depend on who shares a batch
             return
-        if next(encoder.parameters()).device != self._device:
+        if device_of(encoder) != self._device:
             encoder = copy.deepcopy(encoder).to(self._device)
         if name == runtimes.AUTO:
             sample = self._sample() if self._is_long(encoder) else []

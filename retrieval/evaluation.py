@@ -338,7 +338,8 @@ def encoder_name(settings: Mapping[str, Any]) -> str:
         names = {door: encoder_name(settings[door]) for door in ("photo", "sketch")}
         return "photo: {photo}; sketch: {sketch}".format(**names)
     pooling = dict(settings["pooling"])
-    words = [settings["backbone"], pooling.pop("name")]
+    kept = settings.get("keep_layers")
+    words = [settings["backbone"], *([f"first {kept}"] if kept else []), pooling.pop("name")]
     chosen = ", ".join(f"{name}={value}" for name, value in pooling.items() if value is not False)
     if chosen:
         words[-1] += f"({chosen})"
@@ -346,6 +347,7 @@ def encoder_name(settings: Mapping[str, Any]) -> str:
     words += ["flip"] if settings["flip"] else []
     if settings["projection"]:
         words.append(f"projected {settings['projection']['out_features']}")
+    words += ["centred"] if settings.get("centring") else []
     if settings["whitening"]:
         words.append(f"{settings['whitening']['method']} {settings['whitening']['dim']}")
     return " ".join(words)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from .backbones import Backbone
+from .tensors import device_of
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -18,7 +19,7 @@ TOLERANCE = 1e-3
 
 def folded_backbone(backbone: Backbone) -> Backbone:
     """A copy with fewer layers and the same maps, channels last in memory."""
-    device = next(backbone.parameters()).device
+    device = device_of(backbone)
     random = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, backbone.size, backbone.size, generator=random).to(device)
     return folded(backbone, image)

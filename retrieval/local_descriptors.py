@@ -16,6 +16,7 @@ from .exports import ExportedEncoder
 from .lanes import open_lanes
 from .modalities import read_picture
 from .poolings.scda import Scda
+from .tensors import device_of
 
 Columns = tuple[NDArray[np.float32], NDArray[np.bool_]]
 """(P, C) float32 unit rows, one for each of the P = h*w positions; (P,) what SCDA selects."""
@@ -100,7 +101,7 @@ def local_descriptors(
             "local descriptors need the maps of an encoder; got an exported one, which gives "
             "vectors only. Use the encoder it was made from."
         )
-    device = next(encoder.parameters()).device
+    device = device_of(encoder)
     select, transform = Scda().mask, encoder.transform
 
     def pixels(path: Path) -> NDArray[np.uint8]:

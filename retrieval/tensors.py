@@ -6,12 +6,13 @@ that will carry the numbers, and a checkpoint adds a SHA-256.
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors import torch as safetensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from .errors import BadInputError, FgirError
 
@@ -57,6 +58,12 @@ def parse_tensors(
             f"{path} must be a whole safetensors file; got {len(data)} bytes, not one: {error}. "
             "Fetch or convert it again."
         ) from error
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's parameters and buffers lie; the processor for one that has none."""
+    tensors = chain(module.parameters(), module.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def check_tensors(

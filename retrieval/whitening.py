@@ -30,11 +30,15 @@ from .checks import check_shape
 from .errors import BadInputError
 from .plugins import unknown
 
-METHODS = ("pca", "svd")
+FROM_VECTORS = ("pca", "svd")
+"""What :func:`fit_whitening` learns."""
+
+METHODS = (*FROM_VECTORS, "paired")
+"""With what :func:`retrieval.paired.fit_paired_whitening` learns from sketches and their photos."""
 
 
 class Whitening(nn.Module):
-    """The linear map of :func:`fit_whitening`.
+    """The linear map of :func:`fit_whitening` or :func:`retrieval.paired.fit_paired_whitening`.
 
     Attributes:
         mean: (C',). Zeros for ``svd``.
@@ -77,32 +81,54 @@ def fit_whitening(vectors: NDArray[np.float32], dim: int, method: str = "pca") -
     Raises:
         BadInputError: Vectors that are not finite, or a ``dim`` above the rank.
     """
-    from scipy import linalg  # only fitting needs it
-
+    if method not in FROM_VECTORS:
+        raise BadInputError(unknown("whitening from vectors", method, FROM_VECTORS))
     check_shape("vectors", vectors, ("N", "C'"), "Give one row for each training image.")
     whitening = Whitening(vectors.shape[1], dim, method)
     if not len(vectors):
         raise BadInputError("vectors must be of training images; got none. Give some.")
     if not np.isfinite(vectors).all():
         raise BadInputError("vectors must be finite; got NaN or infinity. Leave those rows out.")
-    rows = torch.from_numpy(np.ascontiguousarray(vectors)).double()
-    mean = rows.mean(0) if method == "pca" else torch.zeros(rows.shape[1], dtype=rows.dtype)
-    rows = rows - mean
-    moments = (rows.T @ rows / len(rows)).numpy()
+    rows = vectors.astype(np.float64)
+    mean = rows.mean(axis=0) if method == "pca" else np.zeros(rows.shape[1])
+    eigenvalues, directions = principal_directions(rows - mean, dim)
+    whitening.mean.copy_(torch.from_numpy(mean))
+    whitening.projection.copy_(torch.from_numpy(directions / np.sqrt(eigenvalues)))
+    return whitening
+
+
+def principal_directions(
+    rows: NDArray[np.float64], dim: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The directions in which rows are largest, and their mean squares there; largest first.
+
+    Args:
+        rows: (N, C').
+        dim: D, how many.
+
+    Returns:
+        (D,) and (C', D), with columns of norm 1 whose largest entry is positive.
+
+    Raises:
+        BadInputError: ``dim`` is above the rank.
+    """
+    from scipy import linalg  # only fitting needs it
+
+    wide = len(rows) < rows.shape[1]
+    moments = (rows @ rows.T if wide else rows.T @ rows) / len(rows)
     floor = np.trace(moments) * max(rows.shape) * np.finfo(np.float32).eps ** 2
-    largest = (len(moments) - dim, len(moments) - 1)
+    largest = (max(0, len(moments) - dim), len(moments) - 1)
     # Only the eigenvectors that are kept: a third of the time for a large map.
     eigenvalues, directions = linalg.eigh(moments, subset_by_index=largest)
-    if eigenvalues[0] <= floor:
+    if len(eigenvalues) < dim or eigenvalues[0] <= floor:
         rank = int((np.linalg.eigvalsh(moments) > floor).sum())
         raise BadInputError(
             f"dim must be at most {rank}, the rank of {len(rows)} training vectors; got {dim}. "
             "Ask for fewer dimensions or give more training images."
         )
-    eigenvalues, directions = eigenvalues[::-1], directions[:, ::-1]  # largest first
+    if wide:
+        directions = rows.T @ directions / np.sqrt(len(rows) * eigenvalues)
+    eigenvalues, directions = eigenvalues[::-1], directions[:, ::-1]
     strongest = np.abs(directions).argmax(axis=0)
     signs = np.sign(directions[strongest, np.arange(dim)])  # one sign on every machine
-    projection = directions * signs / np.sqrt(eigenvalues)
-    whitening.mean.copy_(mean)
-    whitening.projection.copy_(torch.from_numpy(projection))
-    return whitening
+    return eigenvalues, directions * signs

@@ -19,6 +19,7 @@ from retrieval.backbones import Backbone
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
 from retrieval.folding import TOLERANCE, folded, norm_pairs
+from retrieval.tensors import device_of
 
 Maps = tuple[Tensor | None, Tensor]
 """Early map, where the pooling asks for it, and last map."""
@@ -41,7 +42,7 @@ class Network:
     def __init__(self, encoder: Encoder, frozen_layers: int, *, fold: bool, bf16: bool) -> None:
         self.encoder, self.frozen_layers, self._bf16 = encoder, frozen_layers, bf16
         self._dtype = torch.bfloat16 if bf16 else torch.float32
-        self._device = next(encoder.parameters()).device
+        self._device = device_of(encoder)
         self._frozen: nn.Module | None = None
         example = _example(encoder)
         if frozen_layers:
@@ -243,7 +244,7 @@ def _example(encoder: Encoder) -> Tensor:
     """One image, always the same, on the encoder's device."""
     size = encoder.transform.size
     image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))
-    device = next(encoder.backbone.parameters()).device
+    device = device_of(encoder.backbone)
     return image.to(device, memory_format=torch.channels_last)
 
 

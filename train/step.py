@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from retrieval.tensors import device_of
+
 from .config import OptimizerConfig, RunConfig
 from .guards import (
     TrainingError,
@@ -92,7 +94,7 @@ class TrainStep:
         return total / len(batches)
 
     def _features(self, batch: Batch) -> Tensor:
-        device = next(self.encoder.parameters()).device
+        device = device_of(self.encoder)
         inputs = torch.as_tensor(batch.inputs).to(device, non_blocking=True)
         if isinstance(batch.inputs, Tensor):
             return inputs

@@ -26,7 +26,8 @@ BackboneName = Annotated[
     str,
     typer.Option(
         "--backbone",
-        help="A torchvision or timm network, such as mobilenet_v2 or timm:vit_small_patch16_224.",
+        help="A torchvision or timm network, such as mobilenet_v2 or timm:vit_small_patch16_224; "
+        "or hog, which has no weights.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -44,8 +45,8 @@ Untrained = Annotated[
 Pooling = Annotated[
     str | None,
     typer.Option(
-        help="average (when left out), maximum, average_maximum, gem, scda, two_layers, wsl_style; "
-        "options as in gem:p=4 or scda:plus=true. With --encoder: in place of its own.",
+        help="average (when left out), maximum, average_maximum, gem, grid, scda, two_layers, "
+        "wsl_style; options as in gem:p=4 or scda:plus=true. With --encoder: in place of its own.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -57,6 +58,14 @@ LastStride = Annotated[
     int | None,
     typer.Option(
         help="1: torchvision's ResNets keep the resolution through their last stage.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+KeepLayers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Cut the network after so many layers: 14 of mobilenet_v2 know shapes, not things.",
         rich_help_panel=_ENCODER,
     ),
 ]
@@ -74,7 +83,20 @@ Flip = Annotated[
 ]
 Whiten = Annotated[
     str | None,
-    typer.Option(help="Whiten the vectors: pca:256 or svd:512.", rich_help_panel=_ENCODER),
+    typer.Option(
+        help="Whiten the vectors: pca:256 or svd:512; paired:256 is --centred and learned on "
+        "training pairs, paired:256:0.3 with another ridge than 1.",
+        rich_help_panel=_ENCODER,
+    ),
+]
+Centred = Annotated[
+    bool,
+    typer.Option(
+        "--centred",
+        help="Subtract from photos and from sketches what each have in common, learned on training "
+        "pairs: a door for each.",
+        rich_help_panel=_ENCODER,
+    ),
 ]
 Rerank = Annotated[
     str | None,
@@ -105,6 +127,7 @@ def chosen_encoder(
     fit: str,
     flip: bool,
     last_stride: int | None = None,
+    keep_layers: int | None = None,
 ) -> "Encoder | EncoderPair":
     """The encoder that the options above describe: a saved one, or a frozen backbone."""
     if folder is not None:
@@ -127,6 +150,7 @@ def chosen_encoder(
         fit=fit,
         flip=flip,
         last_stride=last_stride,
+        keep_layers=keep_layers,
     )
 
 

@@ -35,8 +35,9 @@ def build_backbone(
             among our own networks, then in torchvision, then in timm.
         weights: A safetensors file with the state dict of the whole classifier, named as the
             library names it. Its classifier is not used and may be missing.
-        pretrained: Download the library's weights. Without both, weights are drawn from torch's
-            random generator; seed it for the same ones again.
+        pretrained: Download the library's weights; a network without any has nothing to download.
+            Without both, weights are drawn from torch's random generator; seed it for the same
+            ones again.
         last_stride: 1 keeps the resolution through the last stage of torchvision's ResNets: a map
             of twice the height and width, with the same weights.
         keep_layers: Cut the network after so many of its layers; the last map is then what the last
@@ -82,10 +83,14 @@ def _build_own(name: str, weights: Path | None, pretrained: bool) -> Backbone:
     from ..tensors import read_tensors
     from ._weights import load_kept
 
-    if pretrained:
-        raise BadInputError(f"{name} has no published weights. Leave out --pretrained.")
     backbone: Backbone = plugins.find(sys.modules[__name__], name)()
     backbone.name = name
+    if not backbone.state_dict():
+        if weights is not None:
+            raise BadInputError(f"{name} has no weights; got {weights}. Leave out --weights.")
+        return backbone
+    if pretrained:
+        raise BadInputError(f"{name} has no published weights. Leave out --pretrained.")
     if weights is not None:
         state = backbone.state_dict(keep_vars=True)
         backbone.ignored = load_kept(state, backbone, read_tensors(weights), weights)

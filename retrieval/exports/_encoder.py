@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..backbones import Backbone
+from ..centring import Centring
 from ..checks import check_shape
 from ..encoder import Encoder
 from ..errors import BadInputError, DamagedDataError
@@ -104,6 +105,13 @@ class ExportedEncoder(Encoder):
         """Refused: the last step is inside the graph."""
         raise BadInputError(
             "whitening must be fitted before an encoder is exported; got an exported one. Whiten "
+            "the encoder it was made from, then export that."
+        )
+
+    def with_centring(self, centring: Centring) -> Encoder:
+        """Refused: the last steps are inside the graph."""
+        raise BadInputError(
+            "centring must be fitted before an encoder is exported; got an exported one. Fit it to "
             "the encoder it was made from, then export that."
         )
 

@@ -16,11 +16,14 @@ class Grid(Pooling):
     drawing after ``fit="object"``, the place of a line is most of what tells two of them apart.
 
     Args:
-        cells: n, along each side; a map of fewer steps is repeated.
+        cells: n, along each side. :math:`R_{ij}` holds the steps that the cell touches: cells share
+            steps where n does not divide the map, and repeat them where n exceeds it.
 
     Shape:
         (B, C, h, w) to (B, C n n), the cells of channel 0 first, row by row.
     """
+
+    keeps_positions = True
 
     def __init__(self, cells: int = 7) -> None:
         super().__init__()

@@ -19,6 +19,7 @@ from .. import plugins
 from ..encoder import Encoder
 from ..errors import BadInputError, FgirError
 from ..lanes import open_lanes
+from ..tensors import device_of
 from ._runtime import Job, Runtime
 
 __all__ = ["Job", "Runtime", "available_runtimes", "check_runtime", "fastest", "with_runtime"]
@@ -86,7 +87,7 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
         BadInputError: This machine does not have it.
         UnsuitableRuntimeError: It cannot compute this network.
     """
-    check_runtime(name, _device(encoder).type)
+    check_runtime(name, device_of(encoder.backbone).type)
     job = Job(
         early=encoder.pooling.needs_early,
         native=encoder.transform.fit == "native",
@@ -111,6 +112,7 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
         encoder.pooling,
         encoder.transform,
         projection=encoder.projection,
+        centring=encoder.centring,
         whitening=encoder.whitening,
         flip=encoder.flip,
     ).eval()
@@ -131,7 +133,7 @@ def fastest(
     reference = with_runtime(encoder, EAGER, lanes=lanes, threads=threads)
     if not sample:
         return EAGER, reference
-    device = _device(encoder)  # a runtime may hold no parameters of its own
+    device = device_of(encoder.backbone)  # a runtime may hold no parameters of its own
     want = _vectors(reference, sample, device, lanes, threads)
     rounding_hurts = False
     for name in worth_trying(encoder, images, lanes):
@@ -153,7 +155,7 @@ def fastest(
 
 def worth_trying(encoder: Encoder, images: int, lanes: int) -> list[str]:
     """Runtimes that work here and pay for their start-up with so many images, fastest first."""
-    device = _device(encoder)
+    device = device_of(encoder.backbone)
     size = encoder.transform.size
     with FlopCounterMode(display=False) as counter, torch.inference_mode(), _using(1):
         encoder.backbone(torch.zeros(1, 3, size, size, device=device))
@@ -185,10 +187,6 @@ def _part(name: str) -> type[Runtime]:
     return plugins.find(sys.modules[__name__], name)
 
 
-def _device(encoder: Encoder) -> torch.device:
-    return next(encoder.backbone.parameters()).device
-
-
 def _vectors(
     encoder: Encoder, sample: Sequence[Tensor], device: torch.device, lanes: int, threads: int
 ) -> Tensor:
@@ -208,7 +206,7 @@ def _check_maps(encoder: Encoder, runtime: Runtime) -> None:
     size, stride = encoder.transform.size, encoder.backbone.stride
     widths = [size, size + 2 * stride] if runtime.job.native else [size]
     for width in widths:
-        images = _noise(size, width).to(_device(encoder))
+        images = _noise(size, width).to(device_of(encoder.backbone))
         with torch.inference_mode():
             if runtime.job.early:
                 want = encoder.backbone.early_and_last(images)[1]

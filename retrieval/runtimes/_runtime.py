@@ -51,9 +51,9 @@ class Runtime(Backbone, ABC):
         """Prepare ``backbone``, which is in eval mode and on the device where it will run."""
         super().__init__()
         self.job = job
-        for name in ("name", "channels", "stride", "last_stride", "mean", "std", "size"):
+        for name in ("name", "channels", "stride", "mean", "std", "size", "fixed_size"):
             setattr(self, name, getattr(backbone, name))
-        self.fixed_size = backbone.fixed_size
+        self.last_stride, self.keep_layers = backbone.last_stride, backbone.keep_layers
 
     @classmethod
     def why_not(cls, device: str) -> str:
