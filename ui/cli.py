@@ -18,6 +18,7 @@ from ui.commands import (
     catalogue,
     collection,
     compare,
+    contours,
     demo,
     doctor,
     encoder,
@@ -49,7 +50,7 @@ app = typer.Typer(
 for panel, commands in {
     "Search photos": (index.index, add.add, remove.remove, search.search, replay.replay),
     "Measure": (evaluate.evaluate, compare.compare),
-    "Make encoders": (encoder.encoder, train.train, export.export),
+    "Make encoders": (encoder.encoder, train.train, contours.contours, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),
 }.items():
     for command in commands:
