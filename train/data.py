@@ -4,7 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,15 @@ from .config import TrainConfig
 from .pictures import Pictures
 from .validation import Validation, split_classes
 
+PicturesT = TypeVar("PicturesT")
+
 
 @dataclass(frozen=True)
-class TrainingData:
+class TrainingData(Generic[PicturesT]):
     """What a run works on.
 
     Attributes:
-        pictures: N of them.
+        pictures: N of them, or of pairs.
         targets: (N,) int64, 0..C-1 in the order of the benchmark's targets.
         num_classes: C.
         superclasses: The superclass of each class, where the benchmark has them.
@@ -33,7 +35,7 @@ class TrainingData:
         notes: Sentences about pictures that were left out.
     """
 
-    pictures: Pictures
+    pictures: PicturesT
     targets: NDArray[np.int64]
     num_classes: int
     superclasses: list[int] | None
@@ -43,7 +45,7 @@ class TrainingData:
 
     def counts(self, name: str) -> dict[str, Any]:
         """How much there is to learn from, for whoever reads the run folder."""
-        return {"name": name, "classes": self.num_classes, "pictures": len(self.pictures)}
+        return {"name": name, "classes": self.num_classes, "pictures": len(self.targets)}
 
 
 def read_benchmark(config: TrainConfig) -> Benchmark:
@@ -62,7 +64,7 @@ def read_benchmark(config: TrainConfig) -> Benchmark:
     return benchmarks.read(name, Path(root), options)
 
 
-def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> TrainingData:
+def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> TrainingData[Pictures]:
     """Hold classes out, decode the rest, number its classes from 0.
 
     Raises:

@@ -18,7 +18,7 @@ from retrieval.errors import BadInputError
 from retrieval.modalities import picture_of, read_picture
 from retrieval.sketches import holds_strokes, read_drawing
 from retrieval.stroke_variation import StrokeVariation, varied
-from retrieval.strokes import Drawing
+from retrieval.strokes import CANVAS, Drawing
 from retrieval.transforms import Transform
 
 from .augment import Augmentation, draw
@@ -27,6 +27,9 @@ from .pictures import TOLERATED_SHARE, Batch, Batches
 
 NET = 5
 """Knots of the net by which a sketch is bent, along each side."""
+
+OWN_BEND = 0.3
+"""How far each stroke is bent by itself, as a share of how far the whole drawing is."""
 
 Pixels = NDArray[np.uint8]
 
@@ -145,8 +148,9 @@ class PairBatches(Batches):
             scaled=amounts.scaled,
             stretched=amounts.scaled,
             sheared=amounts.scaled / 2,
-            shifted=amounts.shifted * 256,
-            bent_drawing=amounts.bent * 256,
+            shifted=amounts.shifted * CANVAS,
+            bent_drawing=amounts.bent * CANVAS,
+            bent_strokes=amounts.bent * CANVAS * OWN_BEND,
             least_share=amounts.least_share,
         )
 
@@ -182,7 +186,8 @@ class PairBatches(Batches):
             return np.asarray(_mirrored(edges, mirrored))
         pixels = np.asarray(_mirrored(Image.fromarray(moved), mirrored), np.float32)
         matrix, offset = colours.colours(pixels.reshape(-1, 3).mean(axis=0))
-        return np.clip(pixels @ matrix.T + offset, 0, 255)
+        varied_pixels: NDArray[np.float32] = np.clip(pixels @ matrix.T + offset, 0, 255)
+        return varied_pixels
 
 
 def _moved(pixels: Pixels, amounts: PairsConfig, rng: np.random.Generator) -> Pixels:
@@ -239,5 +244,3 @@ def _pen(image: Image.Image, share: float, rng: np.random.Generator) -> Image.Im
 
 def _mirrored(image: Image.Image, mirrored: bool) -> Image.Image:
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
-
-

@@ -5,6 +5,7 @@ from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,14 @@ class Batch:
 
     positions: NDArray[np.int64]
     inputs: NDArray[np.float32] | Tensor
+
+
+class Named(Protocol):
+    """Pictures, or pairs, that can be named in a message."""
+
+    def path(self, position: int) -> Path:
+        """The file of one of them."""
+        ...
 
 
 class Pictures:

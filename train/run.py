@@ -3,11 +3,9 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, astuple
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from retrieval import plugins
@@ -96,7 +94,7 @@ class Run:
             self._random_state = torch.get_rng_state()
         if config.run.freeze_batch_norm:
             keep_norms(self.encoder)
-        self.network = self.task.network()
+        self.network = self.task.network
         self.optimizer = make_optimizer(self.encoder, self.loss, config.optimizer)
         self.average = _average(self.encoder, config.run.average_weights)
         if config.run.compile:
@@ -111,7 +109,7 @@ class Run:
             ranks,
         )
         self.sampler = self.task.sampler()
-        self.batches = self.task.batches(self.network, listeners.on_step)
+        self.batches = self.task.batches(listeners.on_step)
         written = config.run.tensorboard and ranks.first
         self.events = EventFiles(folder.path / "events") if written else None
         self.targets = torch.from_numpy(self.data.targets).to(self.device)
@@ -262,7 +260,9 @@ class Run:
                 backbone.eval()
         self.network.keep_frozen()
 
-    def _report(self, encoder: AnyEncoder, loss: float | None, speed: float, started: float) -> None:
+    def _report(
+        self, encoder: AnyEncoder, loss: float | None, speed: float, started: float
+    ) -> None:
         """Validate, keep the encoder if it is the best so far, tell everybody."""
         score = self._validated(encoder)
         if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
@@ -297,7 +297,7 @@ class Run:
         """By the first rank, for all of them."""
         score = ValidationScore(0, 0, 1.0)
         if self.ranks.first:
-            score = self.task.score(encoder, self.network)
+            score = self.task.score(encoder)
         hits, queries, *others = self.ranks.from_first(list(astuple(score)))
         return ValidationScore(int(hits), int(queries), *others)
 

@@ -112,9 +112,11 @@ class RunFolder:
 
     def write_best(self, encoder: Encoder | EncoderPair) -> None:
         """Put the best encoder so far in place of the one before."""
-        if self.writes and isinstance(encoder, EncoderPair):
+        if not self.writes:
+            return
+        if isinstance(encoder, EncoderPair):
             save_pair(encoder, self.best, overwrite=True)
-        elif self.writes:
+        else:
             save_encoder(encoder, self.best, overwrite=True)
 
     def write_state(self, state: State) -> None:

@@ -21,7 +21,7 @@ from .guards import (
 )
 from .network import Network
 from .pair_network import PairNetwork
-from .pictures import Batch, Pictures
+from .pictures import Batch, Named
 from .pieces import backward_in_pieces
 from .ranks import Ranks
 
@@ -56,7 +56,7 @@ class TrainStep:
         self._learned = [p for group in optimizer.param_groups for p in group["params"]]
 
     def __call__(
-        self, batches: Sequence[Batch], targets: Tensor, pictures: Pictures, epoch: int, step: int
+        self, batches: Sequence[Batch], targets: Tensor, pictures: Named, epoch: int, step: int
     ) -> float:
         """Move the weights once; the mean loss of the batches.
 
@@ -143,7 +143,7 @@ class TrainStep:
 
 
 def _stopped(
-    what: str, batches: Sequence[Batch], pictures: Pictures, epoch: int, step: int
+    what: str, batches: Sequence[Batch], pictures: Named, epoch: int, step: int
 ) -> TrainingError:
     files: list[Path] = [pictures.path(int(i)) for batch in batches for i in batch.positions]
     return not_finite(what, epoch, step, files)

@@ -9,7 +9,7 @@ from torch import nn
 import train.losses
 from retrieval import benchmarks, plugins
 from train.config import RECIPES, read_recipe
-from train.run import _encoder
+from train.tasks.classes import made_encoder
 
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 TRAINING_CLASSES = {"cub200": 100, "cars196": 98}
@@ -23,7 +23,7 @@ def test_a_recipe_can_be_built(name: str) -> None:
     classes = TRAINING_CLASSES.get(config.benchmark["name"], 20)
     assert config.sampler.classes <= classes
     with torch.device("meta"):  # shapes without numbers
-        encoder = _encoder(replace(config, encoder=replace(config.encoder, pretrained=False)))
+        encoder = made_encoder(replace(config, encoder=replace(config.encoder, pretrained=False)))
         loss = plugins.build(train.losses, config.loss, num_classes=classes, dim=encoder.dim)
     assert all(parameter.is_meta for parameter in encoder.parameters())
     assert isinstance(loss, nn.Module)

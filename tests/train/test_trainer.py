@@ -28,6 +28,8 @@ from train.reports import EpochReport, TrainResult
 from train.run_folder import RunFolder
 from train.samplers import PKSampler
 from train.state import State, read_state, state_files
+from train.tasks._task import Task
+from train.tasks.classes import made_encoder
 from train.trainer import resume
 from train.trainer import train as train_encoder
 
@@ -90,8 +92,8 @@ class Noisy(nn.Module):
 
 
 def use_noise(patch: pytest.MonkeyPatch) -> None:
-    make = train.run._loss
-    patch.setattr(train.run, "_loss", lambda *args: Noisy(make(*args)))
+    make = Task.loss
+    patch.setattr(Task, "loss", lambda task: Noisy(make(task)))
 
 
 @pytest.fixture
@@ -419,7 +421,7 @@ def test_collapse_stops_the_run(
 def test_a_frozen_backbone_stays_as_it_was(figures: Benchmark, tmp_path: Path) -> None:
     config = recipe("optimizer.backbone_learning_rate=0", "schedule.epochs=1")
     result = train_encoder(config, tmp_path / "run", benchmark=figures)
-    trained, start = load_encoder(result.encoder_folder), train.run._encoder(config)
+    trained, start = load_encoder(result.encoder_folder), made_encoder(config)
     for name, tensor in start.backbone.state_dict().items():
         assert torch.equal(tensor, trained.backbone.state_dict()[name]), name
     assert trained.projection is not None

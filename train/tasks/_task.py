@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class Task(ABC):
     """
 
     encoder: AnyEncoder
-    data: TrainingData
+    data: TrainingData[Any]
     figures: tuple[str, str]
 
     def __init__(
@@ -64,17 +65,22 @@ class Task(ABC):
         self.config, self.benchmark, self.device, self.ranks = config, benchmark, device, ranks
         ranks.check_batch(config.sampler.classes * config.sampler.images)
 
+    @cached_property
     @abstractmethod
     def network(self) -> AnyNetwork:
-        """The encoder as a step computes it."""
+        """The encoder as a step computes it, made when norms are as they will be in training."""
 
     @abstractmethod
-    def batches(self, network: AnyNetwork, on_step: Callable[[int, int], None]) -> MadeBatches:
-        """Varied training pictures."""
+    def batches(self, on_step: Callable[[int, int], None]) -> MadeBatches:
+        """Varied training pictures.
+
+        Args:
+            on_step: Told how far what is computed beforehand has got.
+        """
 
     @abstractmethod
-    def score(self, encoder: AnyEncoder, network: AnyNetwork) -> ValidationScore:
-        """How well an encoder does on what was held out; zeros when nothing was."""
+    def score(self, encoder: AnyEncoder) -> ValidationScore:
+        """How well the encoder, or its running average, does on what was held out."""
 
     def loss(self) -> nn.Module:
         """What is made small, on embeddings and targets of a batch."""

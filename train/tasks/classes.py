@@ -1,7 +1,9 @@
 """Pictures of the same class together, of others apart: photo encoders."""
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -11,18 +13,19 @@ from retrieval.errors import BadInputError
 
 from ..cached import CachedMaps
 from ..config import TrainConfig
-from ..data import prepare
+from ..data import TrainingData, prepare
 from ..network import Network
-from ..pictures import Batches
+from ..pictures import Batches, Pictures
 from ..ranks import Ranks, synchronous_norms
 from ..validation import ValidationScore
-from ._task import AnyEncoder, AnyNetwork, MadeBatches, Task
+from ._task import AnyEncoder, MadeBatches, Task
 
 
 class Classes(Task):
     """One encoder, learned from pictures with class labels, validated on classes held out."""
 
     encoder: Encoder
+    data: TrainingData[Pictures]
     figures = ("Recall@1", "MAP@R")
 
     def __init__(
@@ -39,6 +42,7 @@ class Classes(Task):
             synchronous_norms(self.encoder)
         self.data = prepare(config, benchmark, self.encoder)
 
+    @cached_property
     def network(self) -> Network:
         run = self.config.run
         return Network(
@@ -48,19 +52,19 @@ class Classes(Task):
             bf16=run.precision == "bf16",
         )
 
-    def batches(self, network: AnyNetwork, on_step: Callable[[int, int], None]) -> MadeBatches:
+    def batches(self, on_step: Callable[[int, int], None]) -> MadeBatches:
         config, pictures = self.config, self.data.pictures
         if not config.run.cached_views:
             transform, threads = self.encoder.transform, config.run.threads
             return Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
         if self.data.validation is not None:
-            self.data.validation.keep(network)
-        return CachedMaps(pictures, network, config, self.ranks, on_step)
+            self.data.validation.keep(self.network)
+        return CachedMaps(pictures, self.network, config, self.ranks, on_step)
 
-    def score(self, encoder: AnyEncoder, network: AnyNetwork) -> ValidationScore:
+    def score(self, encoder: AnyEncoder) -> ValidationScore:
         if self.data.validation is None:
             return ValidationScore(0, 0, 1.0)
-        return self.data.validation.score(encoder, network)
+        return self.data.validation.score(cast(Encoder, encoder), self.network)
 
 
 def made_encoder(config: TrainConfig) -> Encoder:

@@ -4,7 +4,9 @@ import copy
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from retrieval.encoder_pair import EncoderPair
 from retrieval.encoding import encode_files
 from retrieval.errors import BadInputError
 from retrieval.metrics import judge
+from retrieval.paired import fit_pair
 
 from ..config import TrainConfig
 from ..data import TrainingData
@@ -27,7 +30,7 @@ from ..pair_network import PairNetwork
 from ..pair_pictures import PairBatches, PairPictures
 from ..ranks import Ranks
 from ..validation import ValidationScore
-from ._task import AnyEncoder, AnyNetwork, Halves, MadeBatches, Task
+from ._task import AnyEncoder, Halves, MadeBatches, Task
 from .classes import made_encoder
 
 
@@ -39,6 +42,7 @@ class Pairs(Task):
     """
 
     encoder: EncoderPair
+    data: TrainingData[PairPictures]
     figures = ("acc@1", "1/rank")
 
     def __init__(
@@ -75,6 +79,7 @@ class Pairs(Task):
     def loss(self) -> nn.Module:
         return Halves(super().loss())
 
+    @cached_property
     def network(self) -> PairNetwork:
         run = self.config.run
         return PairNetwork(
@@ -84,7 +89,7 @@ class Pairs(Task):
             bf16=run.precision == "bf16",
         )
 
-    def batches(self, network: AnyNetwork, on_step: Callable[[int, int], None]) -> MadeBatches:
+    def batches(self, on_step: Callable[[int, int], None]) -> MadeBatches:
         config = self.config
         return PairBatches(
             self.data.pictures,
@@ -95,11 +100,11 @@ class Pairs(Task):
             config.run.threads,
         )
 
-    def score(self, encoder: AnyEncoder, network: AnyNetwork) -> ValidationScore:
-        if not self.held or not isinstance(encoder, EncoderPair):
+    def score(self, encoder: AnyEncoder) -> ValidationScore:
+        if not self.held:
             return ValidationScore(0, 0, 1.0)
         was_training = encoder.training
-        score = self._score(encoder.eval())
+        score = self._score(cast(EncoderPair, encoder.eval()))
         encoder.train(was_training)
         return score
 
@@ -108,30 +113,26 @@ class Pairs(Task):
         chosen = self.config.pairs
         if not chosen.whitening:
             return []
-        from retrieval.paired import with_paired_whitening
-
         pair = open_encoder(best)
         if not isinstance(pair, EncoderPair):
             raise BadInputError(f"{best} must hold a pair of encoders; got one. Train again.")
         photos = list(dict.fromkeys(photo for _, photo in self._learned))
-        rows = np.array([photos.index(photo) for _, photo in self._learned])
-        plain = EncoderPair(pair.photo.with_whitening(None), pair.sketch.with_whitening(None))
-        whitened = with_paired_whitening(
-            plain,
-            _vectors(plain, photos, Modality.PHOTO),
-            _vectors(plain, [sketch for sketch, _ in self._learned], Modality.SKETCH),
-            rows,
-            dim=chosen.whitening,
-            ridge=chosen.ridge,
+        numbers = {photo: number for number, photo in enumerate(photos)}
+        whitened = fit_pair(
+            pair,
+            photos,
+            [sketch for sketch, _ in self._learned],
+            np.array([numbers[photo] for _, photo in self._learned], np.int64),
+            whiten=(chosen.whitening, chosen.ridge),
         )
         save_pair(whitened, best, overwrite=True)
+        note = f"whitened to {chosen.whitening} dimensions on {len(self._learned)} training pairs"
         if not self.held:
-            return [f"whitened to {chosen.whitening} dimensions on {len(rows)} training pairs"]
-        before, after = self._score(plain), self._score(whitened)
-        return [
-            f"whitened to {chosen.whitening} dimensions on {len(rows)} training pairs: validation "
-            f"acc@1 {before.hits}/{before.queries} before, {after.hits}/{after.queries} after"
-        ]
+            return [note]
+        before = EncoderPair(pair.photo.with_whitening(None), pair.sketch.with_whitening(None))
+        hits = self._score(before).hits, self._score(whitened).hits
+        queries = len(self.held)
+        return [f"{note}: validation acc@1 {hits[0]}/{queries} before, {hits[1]}/{queries} after"]
 
     def _score(self, pair: EncoderPair) -> ValidationScore:
         photos = list(dict.fromkeys(photo for _, photo in self.held))
