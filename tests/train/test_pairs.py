@@ -236,9 +236,7 @@ def test_a_photo_is_never_its_own_negative() -> None:
     """Sketches 2 and 3 show one photo: however near it comes to both, no loss pushes it away."""
     torch.manual_seed(0)
     vectors = F.normalize(torch.randn(10, 6, dtype=torch.float64))
-    vectors[[3, 7, 8]] = vectors[
-        2
-    ].clone()  # both sketches and both copies of the photo are one point
+    vectors[[3, 7, 8]] = vectors[2].clone()  # two sketches, their photo twice
     vectors.requires_grad_()
     halves = Halves(Triplet(margin=0.5))
     (gradient,) = torch.autograd.grad(halves(vectors, TARGETS), vectors)
@@ -264,7 +262,7 @@ def test_objects_are_held_out_with_all_their_sketches() -> None:
     assert not set(targets[held]) & set(targets[learned])
     assert sorted([*learned, *held]) == list(range(60))
     assert not np.array_equal(held, held_out(targets, 0.25, 1)[1])
-    with pytest.raises(BadInputError, match="must leave 2 objects on both sides; got 0.01 of 20"):
+    with pytest.raises(BadInputError, match=r"must leave 2 objects on both sides; got 0\.01 of 20"):
         held_out(targets, 0.01, 0)
 
 

@@ -1,0 +1,202 @@
+"""Trained sketch encoders on QMUL-Shoe and QMUL-Chair, beside the floors and the published rows.
+
+    python benchmarks/accuracy/sketches.py --data DATA [--sets qmul_shoe qmul_chair] [--part 1/2]
+
+Rows are the recipe ``sketches`` and what each changes. All training pairs are learned and the last
+epoch is kept; every setting was chosen on training pairs held out. The rows "pretrained" start from
+an encoder that learned contours of ShoeV2's photos, without the near twins of test photos. The
+floors are those of sketches_frozen.py, which runs first. A row whose report is kept is not measured
+again; one that was stopped goes on. Several processes may share the rows out: --part 1/2.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.comparison import compare
+from retrieval.contour_pairs import write_contour_pairs
+from retrieval.encoder_folders import open_encoder
+from retrieval.evaluation import EvaluationReport, evaluate, table
+from retrieval.leaks import near_duplicates
+from train.config import read_recipe
+from train.data import read_benchmark
+from train.trainer import resume, train
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+SETS = {"qmul_shoe": "qmul-shoe", "qmul_chair": "qmul-chair"}
+LIKENESS = 0.95
+"""Of photos that contours are not drawn of, see :func:`retrieval.leaks.near_duplicates`."""
+
+TRIPLET = ["loss.name=triplet", "loss.margin=0.2", "loss.triplets=batch_hard"]
+ROWS: dict[str, list[str]] = {
+    "triplet": [*TRIPLET, "pairs.whitening=0"],
+    "info_nce": ["pairs.whitening=0"],
+    "info_nce, two branches": ["pairs.whitening=0", "pairs.sharing=nothing"],
+    "info_nce, norms apart": [
+        "pairs.whitening=0",
+        "pairs.sharing=all but norms",
+        "run.freeze_batch_norm=false",
+        "run.precision=fp32",
+    ],
+    "info_nce, photos as edges": ["pairs.whitening=0", "pairs.edges=0.5"],
+    "info_nce, whitened": [],
+    "pretrained, whitened": [],
+}
+BEST = "pretrained, whitened"
+SEEDS = {BEST: (0, 1, 2)}
+
+PUBLISHED = {
+    "qmul_shoe": {"Triplet-SN": "39.1 / 87.8", "DSSA": "61.7 / 94.8"},
+    "qmul_chair": {"Triplet-SN": "69.1 / 97.9", "DSSA": "81.4 / 95.9"},
+}
+"""acc@1 / acc@10: Yu et al., CVPR 2016; Song et al., ICCV 2017."""
+
+
+def main() -> None:
+    """Train and measure the rows that are missing, then write the table of all that are there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with qmul-shoe/ ...")
+    parser.add_argument("--runs", type=Path, default=Path("runs/sketches"))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--part", default="1/1", help="2/3: every third row from the second on")
+    chosen = parser.parse_args()
+    number, count = (int(word) for word in chosen.part.split("/"))
+    weights = chosen.data / "weights" / "mobilenet_v2_imagenet.safetensors"
+    rows = [
+        (name, row, seed)
+        for row in chosen.rows
+        for seed in SEEDS.get(row, (0,))
+        for name in chosen.sets
+    ]
+    for name, row, seed in rows[number - 1 :: count]:
+        out = chosen.runs / name / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
+        if (out / "report" / "report.json").exists():
+            continue
+        print(f"== {name}: {row}, seed {seed}", flush=True)
+        settings = [
+            f"encoder.weights={weights}",
+            f"benchmark.name={name}",
+            f"benchmark.root={chosen.data / SETS[name]}",
+            "validation_share=0",
+            f"seed={seed}",
+            *ROWS[row],
+        ]
+        if row.startswith("pretrained"):
+            settings.append(f"encoder.start={_pretrained(chosen.data, chosen.runs, weights)}")
+        _run(settings, out)
+        report = evaluate(
+            open_encoder(out / "best"), read_benchmark(read_recipe("sketches", settings))
+        )
+        report.named(f"{row}, seed {seed}").save(out / "report")
+        print(report, flush=True)
+    _write(chosen.runs)
+
+
+def _run(settings: list[str], out: Path) -> None:
+    if (out / "result.json").exists():
+        return
+    if (out / "config.json").exists():
+        resume(out, on_epoch=_say)
+    else:
+        train(read_recipe("sketches", settings), out, on_epoch=_say)
+
+
+def _pretrained(data: Path, runs: Path, weights: Path) -> Path:
+    """The encoder that learned contours; made once."""
+    drawn, out = runs / "contours", runs / "pretrained"
+    if not drawn.exists():
+        photos = sorted((data / "shoev2-photos").glob("*.jpg"))
+        tested = [path for name in SETS.values() for path in (data / name / "photos").iterdir()]
+        twins = {twin.image for twin in near_duplicates(photos, sorted(tested), likeness=LIKENESS)}
+        write_contour_pairs([photo for photo in photos if photo not in twins], drawn)
+    settings = [
+        f"encoder.weights={weights}",
+        f"benchmark.root={drawn}",
+        "benchmark.holdout=0.05",
+        "validation_share=0.05",
+        "pairs.whitening=0",
+        "pairs.removed=0.35",
+        "pairs.bent=0.03",
+        "schedule.epochs=1",
+    ]
+    _run(settings, out)
+    return out / "best"
+
+
+def _write(runs: Path) -> None:
+    text = ["# Sketch encoders on QMUL-Shoe and QMUL-Chair", ""]
+    kept: dict[str, object] = {}
+    floors = json.loads((RESULTS / "sketches_frozen.json").read_text(encoding="utf-8"))
+    for name in SETS:
+        found = sorted((runs / name).glob("*/report"))
+        reports = sorted(
+            (EvaluationReport.load(folder) for folder in found), key=lambda one: one.scores[0].value
+        )
+        if reports:
+            text += _part(name, reports, floors[name])
+            kept[name] = {str(report.encoder["name"]): _facts(report) for report in reports}
+    text += [
+        "Published rows: acc@1 / acc@10 of the papers, on the same test pairs; their networks were",
+        "trained by them, not here.",
+        "",
+        "`python benchmarks/accuracy/sketches_frozen.py --data DATA`,",
+        "then `python benchmarks/accuracy/sketches.py --data DATA`",
+        "",
+    ]
+    (RESULTS / "sketches.md").write_text("\n".join(text), encoding="utf-8")
+    (RESULTS / "sketches.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    print("\n".join(text))
+
+
+def _part(
+    name: str, reports: list[EvaluationReport], floors: dict[str, dict[str, object]]
+) -> list[str]:
+    size = len(reports[0].gallery)
+    best = [report for report in reports if str(report.encoder["name"]).startswith(BEST)]
+    lines = [f"## {name}", ""]
+    lines += [f"Chance: acc@1/5/10 {100 / size:.1f}/{500 / size:.1f}/{1000 / size:.1f} %.", ""]
+    lines += ["| floor | acc@1 | acc@5 | acc@10 |", "|---|---|---|---|"]
+    for floor, facts in floors.items():
+        scores = facts["scores"][:3]  # type: ignore[index]
+        cells = " | ".join(f"{100 * one['value']:.1f} {one['hits']}/{one['n']}" for one in scores)
+        lines.append(f"| {floor} | {cells} |")
+    lines += [f"| {paper} (published) | {figures} |" for paper, figures in _published(name)]
+    lines += ["", table(reports)]
+    if len(best) > 1:
+        values = [100 * np.array([one.scores[k].value for one in best]) for k in range(3)]
+        shown = ", ".join(
+            f"acc@{k} {each.mean():.1f} +- {each.std(ddof=1):.1f}"
+            for k, each in zip((1, 5, 10), values, strict=True)
+        )
+        lines += [f"{BEST}, {len(best)} seeds: {shown} (mean, standard deviation).", ""]
+    plain = [report for report in reports if report.encoder["name"] == "info_nce, seed 0"]
+    for other in plain:
+        for one in best:
+            lines += [str(compare(other, one)), ""]
+    run = reports[-1].run
+    hardware = ", ".join(f"{fact} {value}" for fact, value in run["hardware"].items())
+    return [*lines, f"Measured {run['date']} at commit {run['commit']}: {hardware}.", ""]
+
+
+def _published(name: str) -> list[tuple[str, str]]:
+    return [(paper, figures.replace(" / ", " | | ")) for paper, figures in PUBLISHED[name].items()]
+
+
+def _facts(report: EvaluationReport) -> dict[str, object]:
+    return {
+        "scores": [asdict(score) for score in report.scores],
+        "found_first": np.packbits(report.outcomes.found(1)).tobytes().hex(),
+        "run": dict(report.run),
+    }
+
+
+def _say(report: object) -> None:
+    print(report, flush=True)
+
+
+if __name__ == "__main__":
+    main()
