@@ -86,7 +86,8 @@ class Hog(Backbone):
         double_sine = 2 * across * down / square
         cosine, sine = self.towards.float()
         agreement = double_cosine * cosine + double_sine * sine  # (B, bins, h, w)
-        return saturated * agreement.clamp(min=0).pow(3)
+        lines: Tensor = saturated * agreement.clamp(min=0) ** 3
+        return lines
 
     def _counted(self, lines: Tensor) -> Tensor:
         counts = _smoothed(lines, self.reach.float(), STEP)
