@@ -45,71 +45,73 @@ def kernel(sigma: float) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
+def inside(value: int, size: int) -> int:
+    return min(max(value, 0), size - 1)
+
+
 def blurred(plane: Array, sigma: float, y: int, x: int) -> float:
     """At one pixel; outside, the nearest pixel of the border."""
     weights = kernel(sigma)
     radius = len(weights) // 2
-    H, W = plane.shape
+    height, width = plane.shape
     total = 0.0
     for i, vertical in enumerate(weights):
         for j, horizontal in enumerate(weights):
-            row = min(max(y + i - radius, 0), H - 1)
-            column = min(max(x + j - radius, 0), W - 1)
+            row, column = inside(y + i - radius, height), inside(x + j - radius, width)
             total += vertical * horizontal * plane[row, column]
     return total
 
 
+def halved_and_blurred(plane: Array) -> Array:
+    ys, xs = (range(size // 2) for size in plane.shape)
+    halved = np.array(
+        [[plane[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean() for x in xs] for y in ys]
+    )
+    return np.array([[blurred(halved, 1.2, y, x) for x in xs] for y in ys])
+
+
+def gradient(planes: Array, y: int, x: int) -> tuple[float, float]:
+    """To the right and down, of the colour in which it is longest."""
+    _, height, width = planes.shape
+    found = []
+    for plane in planes:
+        across = plane[y, x + 1] - plane[y, x - 1] if 0 < x < width - 1 else 0.0
+        down = plane[y + 1, x] - plane[y - 1, x] if 0 < y < height - 1 else 0.0
+        found.append((float(across), float(down)))
+    return max(found, key=lambda g: math.hypot(*g))
+
+
 def lines(image: Array) -> Array:
     """(3, H, W) to (8, H/2, W/2)."""
-    H, W = image.shape[1] // 2, image.shape[2] // 2
-    soft = np.zeros((3, H, W))
-    for c in range(3):
-        halved = np.array(
-            [[image[c, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean() for x in range(W)] for y in range(H)]
-        )
-        for y in range(H):
-            for x in range(W):
-                soft[c, y, x] = blurred(halved, 1.2, y, x)
-    gradient = np.zeros((H, W, 2))
-    for y in range(H):
-        for x in range(W):
-            found = []
-            for c in range(3):
-                across = soft[c, y, x + 1] - soft[c, y, x - 1] if 0 < x < W - 1 else 0.0
-                down = soft[c, y + 1, x] - soft[c, y - 1, x] if 0 < y < H - 1 else 0.0
-                found.append((across, down))
-            gradient[y, x] = max(found, key=lambda g: math.hypot(*g))
-    strength = np.hypot(gradient[..., 0], gradient[..., 1])
-    bins = np.zeros((8, H, W))
-    for y in range(H):
-        for x in range(W):
-            m = strength[y, x]
-            if m == 0:
-                continue
-            angle = math.atan2(gradient[y, x, 1], gradient[y, x, 0]) % math.pi
-            dx, dy = [(1, 0), (1, 1), (0, 1), (-1, 1)][round(angle / (math.pi / 4)) % 4]
-
-            def at(row: int, column: int) -> float:
-                inside = 0 <= row < H and 0 <= column < W
-                return float(strength[row, column]) if inside else 0.0
-
-            if m >= at(y + dy, x + dx) and m > at(y - dy, x - dx):
-                for b in range(8):
-                    agreement = max(0.0, math.cos(2 * angle - 2 * math.pi * b / 8))
-                    bins[b, y, x] = m / (m + 0.05) * agreement**3
+    planes = np.array([halved_and_blurred(plane) for plane in image])
+    height, width = planes.shape[1:]
+    places = [(y, x) for y in range(height) for x in range(width)]
+    gradients = {place: gradient(planes, *place) for place in places}
+    lengths = {place: math.hypot(*g) for place, g in gradients.items()}
+    bins = np.zeros((8, height, width))
+    for (y, x), m in lengths.items():
+        across, down = gradients[y, x]
+        angle = math.atan2(down, across) % math.pi
+        dx, dy = [(1, 0), (1, 1), (0, 1), (-1, 1)][round(angle / (math.pi / 4)) % 4]
+        after, before = ((y + s * dy, x + s * dx) for s in (1, -1))
+        if m >= lengths.get(after, 0.0) and m > lengths.get(before, 0.0):
+            for b in range(8):
+                agreement = max(0.0, math.cos(2 * angle - 2 * math.pi * b / 8))
+                bins[b, y, x] = m / (m + 0.05) * agreement**3
     return bins
 
 
 def counted(bins: Array) -> Array:
-    """(8, H, W) to (8, H/8, W/8)."""
-    H, W = bins.shape[1:]
-    ys, xs = range(4, H, 8), range(4, W, 8)
+    """(8, H/2, W/2) to (8, H/16, W/16)."""
+    ys, xs = (range(4, size, 8) for size in bins.shape[1:])
     counts = np.array([[[blurred(plane, 5.0, y, x) for x in xs] for y in ys] for plane in bins])
     roots: Array = np.sqrt(counts / counts.sum())
     return roots
 
 
-@pytest.mark.parametrize("image", [smooth(64), edge(0.3), smooth(52, 1)], ids=["soft", "edge", "52"])
+@pytest.mark.parametrize(
+    "image", [smooth(64), edge(0.3), smooth(52, 1)], ids=["soft", "edge", "52"]
+)
 def test_the_definition(image: Tensor) -> None:
     early, last = build_backbone("hog").early_and_last(image)
     want = lines(image[0].double().numpy())
@@ -236,8 +238,9 @@ def test_a_blank_file_is_named(tmp_path: Path, files: list[Path]) -> None:
     encoded = encode_files(encoder(), [files[0], tmp_path / "blank.png"])
     assert encoded.kept.tolist() == [0]
     (rejection,) = encoded.rejected
-    assert rejection.reason.endswith("blank.png must show something; got no usable features. "
-                                     "Look at the picture.")
+    assert rejection.reason.endswith(
+        "blank.png must show something; got no usable features. Look at the picture."
+    )
 
 
 def test_runtimes_take_it(files: list[Path]) -> None:
@@ -250,9 +253,10 @@ def test_runtimes_take_it(files: list[Path]) -> None:
         assert (want * got).sum(axis=1).min() > 0.99, name
 
 
-def test_local_descriptors_and_training_copes(files: list[Path]) -> None:
-    kept = local_descriptors(encoder(), files[:2], positions=4)
-    assert len(kept) == 2
+def test_it_has_local_descriptors(files: list[Path]) -> None:
+    rows, _ = local_descriptors(encoder(), files[:1]).of(0)
+    columns = build_backbone("hog")(encoder().transform(drawings()[0])[None])[0].flatten(1).T
+    np.testing.assert_allclose(rows, torch.nn.functional.normalize(columns).numpy(), atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", names(exports))
