@@ -97,7 +97,7 @@ class Encoder(nn.Module):
         return rows
 
     def projected(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) to descriptors after the projection, (B, D), which a centring is fitted to."""
+        """(B, 3, H, W) to what centring is given, (B, D): descriptors, projected."""
         descriptors = self.descriptors(images)
         return descriptors if self.projection is None else self.projection(descriptors)
 

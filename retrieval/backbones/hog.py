@@ -86,7 +86,8 @@ class Hog(Backbone):
         double_sine = 2 * across * down / square
         cosine, sine = self.towards.float()
         agreement = double_cosine * cosine + double_sine * sine  # (B, bins, h, w)
-        return saturated * agreement.clamp(min=0).pow(3)
+        lines: Tensor = saturated * agreement.clamp(min=0) ** 3
+        return lines
 
     def _counted(self, lines: Tensor) -> Tensor:
         counts = _smoothed(lines, self.reach.float(), STEP)
@@ -103,14 +104,13 @@ def _gaussian(sigma: float) -> Tensor:
 
 def _smoothed(maps: Tensor, kernel: Tensor, step: int = 1) -> Tensor:
     """Each channel blurred, from the middle of the first ``step`` pixels on at every such step."""
-    B, C, H, W = maps.shape
     radius, start = len(kernel) // 2, step // 2
-    planes = maps.reshape(B * C, 1, H, W)
+    planes = maps.reshape(-1, 1, *maps.shape[2:])  # (B C, 1, h, w)
     planes = F.pad(planes, (radius, radius, 0, 0), mode="replicate")[..., start:]
     planes = F.conv2d(planes, kernel.view(1, 1, 1, -1), stride=(1, step))
     planes = F.pad(planes, (0, 0, radius, radius), mode="replicate")[..., start:, :]
     planes = F.conv2d(planes, kernel.view(1, 1, -1, 1), stride=(step, 1))
-    return planes.view(B, C, *planes.shape[2:])
+    return planes.view(*maps.shape[:2], *planes.shape[2:])
 
 
 def _strongest(colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,16 +127,20 @@ def _strongest(colours: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 def _is_ridge(across: Tensor, down: Tensor, strength: Tensor) -> Tensor:
     """Where no neighbour along the gradient, to the nearest eighth of a turn, is stronger."""
-    H, W = strength.shape[2:]
+    height, width = strength.shape[2:]
     padded = F.pad(strength, (1, 1, 1, 1))
 
     def largest(x: int, y: int) -> Tensor:
-        after = padded[..., 1 + y : 1 + y + H, 1 + x : 1 + x + W]
-        before = padded[..., 1 - y : 1 - y + H, 1 - x : 1 - x + W]
+        after = padded[..., 1 + y : 1 + y + height, 1 + x : 1 + x + width]
+        before = padded[..., 1 - y : 1 - y + height, 1 - x : 1 - x + width]
         return (strength >= after) & (strength > before)  # of two equal ones, one
 
     level = down.abs() <= _DIAGONAL * across.abs()
-    upright = across.abs() <= _DIAGONAL * down.abs()
-    falling = across * down > 0
-    diagonal = torch.where(falling, largest(1, 1), largest(-1, 1))
-    return torch.where(level, largest(1, 0), torch.where(upright, largest(0, 1), diagonal))
+    upright = (across.abs() <= _DIAGONAL * down.abs()) & ~level
+    falling = (across * down > 0) & ~level & ~upright
+    rising = ~(level | upright | falling)
+    directions = ((level, 1, 0), (upright, 0, 1), (falling, 1, 1), (rising, -1, 1))
+    ridge = torch.zeros_like(level)
+    for along, x, y in directions:
+        ridge = ridge | (along & largest(x, y))
+    return ridge

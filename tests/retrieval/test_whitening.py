@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from retrieval.whitening import METHODS, Whitening, fit_whitening
+from retrieval.whitening import FROM_VECTORS, Whitening, fit_whitening
 
 Rows = NDArray[np.float32]
 
@@ -34,7 +34,7 @@ def whitened(rows: Rows, dim: int, method: str, queries: Rows) -> NDArray[np.flo
     return result
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FROM_VECTORS)
 @settings(deadline=None)
 @given(dim=st.integers(1, 8), seed=st.integers(0, 20))
 def test_the_definition(method: str, dim: int, seed: int) -> None:
@@ -44,7 +44,7 @@ def test_the_definition(method: str, dim: int, seed: int) -> None:
     np.testing.assert_allclose(got, want, atol=2e-3 * np.abs(want).max())
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FROM_VECTORS)
 def test_training_vectors_come_out_white(method: str) -> None:
     rows = vectors(500)
     out = fit_whitening(rows, 6, method)(torch.from_numpy(rows)).double()
@@ -62,7 +62,7 @@ def test_fewer_vectors_than_dimensions() -> None:
     assert fit_whitening(rows, 6, "svd").dim == 6
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FROM_VECTORS)
 def test_dimensions_beyond_the_rank_are_refused(method: str) -> None:
     rows = vectors(50, 4)
     doubled = np.concatenate([rows, rows], axis=1)
@@ -101,8 +101,14 @@ def test_an_unknown_method_is_named() -> None:
         Whitening(4, 2, "pac")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FROM_VECTORS)
 def test_the_same_vectors_give_the_same_map_whatever_their_order(method: str) -> None:
     rows = vectors()
     one, other = (fit_whitening(r, 4, method) for r in (rows, rows[::-1].copy()))
     torch.testing.assert_close(one.projection, other.projection, rtol=1e-4, atol=1e-4)
+
+
+def test_pairs_are_whitened_elsewhere() -> None:
+    assert Whitening(8, 2, "paired").method == "paired"
+    with pytest.raises(ValueError, match="no whitening from vectors called 'paired'; known: pca"):
+        fit_whitening(vectors(), 2, "paired")

@@ -1,11 +1,15 @@
 """``fgir encoder``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ui import options
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
 
 
 def encoder(
@@ -29,8 +33,18 @@ def encoder(
     photos: Annotated[
         Path | None, typer.Option(help="Photos to fit the whitening on: a folder or a table.")
     ] = None,
+    centred: options.Centred = False,
+    pairs: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(
+            help="For --centred and --whiten paired: a benchmark with training pairs, and where it "
+            "lies. Its test part is not read.",
+            metavar="BENCHMARK ROOT",
+        ),
+    ] = None,
     size: options.Size = None,
     last_stride: options.LastStride = None,
+    keep_layers: options.KeepLayers = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,
     runtime: options.Runtime = "auto",
@@ -38,7 +52,9 @@ def encoder(
 ) -> None:
     """Save an encoder, network and pooling and whitening, to use with --encoder.
 
-    With --photo-door, two saved encoders become a pair: photos and sketches in one space.
+    With --centred or --whiten paired, it becomes a pair that learned from --pairs what photos and
+    what sketches have in common. With --photo-door, two saved encoders become a pair: photos and
+    sketches in one space.
     """
     if show:
         _show(out)
@@ -46,23 +62,51 @@ def encoder(
     if photo_door is not None or sketch_door is not None:
         _join(out, photo_door, sketch_door)
         return
-    from retrieval.checkpoints import save_encoder
-    from retrieval.errors import BadInputError
+    from retrieval.encoder_folders import keep_encoder
+    from retrieval.encoder_pair import EncoderPair
 
     chosen = options.chosen_encoder(
-        None, backbone, weights, untrained, pooling, size, fit, flip, last_stride
+        None, backbone, weights, untrained, pooling, size, fit, flip, last_stride, keep_layers
     )
-    if whiten:
-        if photos is None:
-            raise BadInputError("--whiten must have photos to fit on; got none. Add --photos.")
-        from indexer.build import entries_of
-        from ui.whitening import whitened
+    if whiten or centred or pairs:
+        chosen = _fitted(chosen, whiten, centred, photos, pairs, runtime, batch_size)
+    keep_encoder(chosen, out)
+    kind = "pair, " if isinstance(chosen, EncoderPair) else ""
+    typer.echo(f"{out}: {kind}{chosen.dim} dimensions, fingerprint {chosen.fingerprint()[:12]}")
 
-        entries, root = entries_of(photos)
-        paths = [root / entry.path for entry in entries]
-        chosen = whitened(chosen, whiten, paths, runtime=runtime, batch_size=batch_size)
-    save_encoder(options.without_doors(chosen, "fgir encoder"), out)
-    typer.echo(f"{out}: {chosen.dim} dimensions, fingerprint {chosen.fingerprint()[:12]}")
+
+def _fitted(
+    chosen: "Encoder | EncoderPair",
+    whiten: str | None,
+    centred: bool,
+    photos: Path | None,
+    pairs: tuple[str, Path] | None,
+    runtime: str,
+    batch_size: int,
+) -> "Encoder | EncoderPair":
+    from retrieval import benchmarks
+    from retrieval.errors import BadInputError
+    from ui.whitening import fitted_pair, needs_pairs, whitened
+
+    if needs_pairs(whiten, centred):
+        if pairs is None:
+            raise BadInputError(
+                "--centred and --whiten paired must have pairs to learn from; got none. "
+                "Add --pairs BENCHMARK ROOT."
+            )
+        return fitted_pair(chosen, whiten, benchmarks.read(*pairs, {}))
+    if pairs is not None or whiten is None:
+        raise BadInputError(
+            f"--pairs must come with --centred or --whiten paired; got --whiten {whiten}. "
+            "Say what to learn from them."
+        )
+    if photos is None:
+        raise BadInputError("--whiten must have photos to fit on; got none. Add --photos.")
+    from indexer.build import entries_of
+
+    entries, root = entries_of(photos)
+    paths = [root / entry.path for entry in entries]
+    return whitened(chosen, whiten, paths, runtime=runtime, batch_size=batch_size)
 
 
 def _show(folder: Path) -> None:

@@ -10,6 +10,8 @@ from ui import options
 
 if TYPE_CHECKING:
     from retrieval.data import Benchmark
+    from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
 
 
 def evaluate(
@@ -31,9 +33,11 @@ def evaluate(
     untrained: options.Untrained = False,
     pooling: options.Pooling = None,
     whiten: options.Whiten = None,
+    centred: options.Centred = False,
     rerank: options.Rerank = None,
     size: options.Size = None,
     last_stride: options.LastStride = None,
+    keep_layers: options.KeepLayers = None,
     fit: options.Fit = "squash",
     flip: options.Flip = False,
     runtime: options.Runtime = "auto",
@@ -43,7 +47,7 @@ def evaluate(
     """Measure Recall@K, mAP, MAP@R and R-precision with intervals, and write a page about it.
 
     A whitening is fitted on the training photos, or on the gallery where that is apart from the
-    queries and there is no training part.
+    queries and there is no training part; --centred and --whiten paired on its training pairs.
     """
     import json
 
@@ -54,13 +58,10 @@ def evaluate(
     reranking = options.reranking(rerank)
     data = benchmarks.read(benchmark, root, options.assignments(option or []))
     chosen = options.chosen_encoder(
-        encoder, backbone, weights, untrained, pooling, size, fit, flip, last_stride
+        encoder, backbone, weights, untrained, pooling, size, fit, flip, last_stride, keep_layers
     )
-    if whiten:
-        from ui.whitening import whitened
-
-        fitted_on = data.train if len(data.train) or data.same_images else data.gallery
-        chosen = whitened(chosen, whiten, fitted_on.paths, runtime=runtime, batch_size=batch_size)
+    if whiten or centred:
+        chosen = _fitted(chosen, whiten, centred, data, runtime, batch_size)
     notes = [_leaks(data)] if leaks else ["Not looked for photos that occur in two parts."]
     count = len(data.query) + (0 if data.same_images else len(data.gallery))
     with progress("Encoding", count) as advance:
@@ -88,6 +89,22 @@ def evaluate(
         typer.echo(f"page: {out / 'report.html'}", err=True)
     if report.rejected:
         raise typer.Exit(EXIT_DONE_IN_PART)
+
+
+def _fitted(
+    chosen: "Encoder | EncoderPair",
+    whiten: str | None,
+    centred: bool,
+    data: "Benchmark",
+    runtime: str,
+    batch_size: int,
+) -> "Encoder | EncoderPair":
+    from ui.whitening import fitted_pair, needs_pairs, whitened
+
+    if whiten is None or needs_pairs(whiten, centred):
+        return fitted_pair(chosen, whiten, data)
+    fitted_on = data.train if len(data.train) or data.same_images else data.gallery
+    return whitened(chosen, whiten, fitted_on.paths, runtime=runtime, batch_size=batch_size)
 
 
 def _leaks(data: "Benchmark") -> str:
