@@ -432,7 +432,10 @@ def test_drawings_of_one_file_are_told_apart(strokes: Path, pictures: list[Path]
 
 
 def test_maps_of_different_networks_are_not_compared(pictures: list[Path]) -> None:
-    narrow, wide = (LocalDescriptors([(np.eye(4, width), np.ones(4, bool))]) for width in (4, 5))
+    narrow, wide = (
+        LocalDescriptors([(np.eye(4, width, dtype=np.float32), np.ones(4, bool))])
+        for width in (4, 5)
+    )
     rows = np.eye(1, 3, dtype=np.float32)
     method = plugins.build(reranking, {"name": "local_max_sim"})
     with pytest.raises(BadInputError, match=r"channels to compare; got 4 .* and 5"):
