@@ -14,7 +14,7 @@ from .data import Benchmark, Modality, Split
 from .data_identity import digest, file_hashes, list_hash, numbered, relative
 from .errors import BadInputError
 from .evaluation_report import EvaluationReport, Rejected, table
-from .figures import KS, Score, scores
+from .figures import Score, default_ks, scores
 from .files import sha256_of_file
 from .metrics import Outcomes, judge
 from .provenance import provenance
@@ -43,7 +43,7 @@ def evaluate(
     encoder: "Encoder | EncoderPair",
     benchmark: Benchmark,
     *,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] | None = None,
     runtime: str = "auto",
     batch_size: int = 32,
     seed: int = 0,
@@ -62,7 +62,7 @@ def evaluate(
         encoder: In eval mode. Photos and sketches each enter by their door of a pair; one encoder
             takes both, and a note says so.
         benchmark: What to measure on.
-        ks: The K of Recall@K.
+        ks: The K of Recall@K; those of :func:`retrieval.figures.default_ks` if left out.
         runtime: See :func:`retrieval.encoding.encode_files`.
         batch_size: Images encoded at once.
         seed: Of the bootstrap.
@@ -118,7 +118,7 @@ def report(
     query_vectors: NDArray[np.float32],
     gallery_vectors: NDArray[np.float32],
     *,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] | None = None,
     seed: int = 0,
     same_files: Contents | None = None,
     encoder: Mapping[str, Any] | None = None,
@@ -137,7 +137,8 @@ def report(
         query_vectors: (Q, D) float32, rows of norm 1.
         gallery_vectors: (G, D) float32, rows of norm 1; the same again when every image queries
             all others.
-        ks: The K of Recall@K. Those beyond the gallery are left out with a note.
+        ks: The K of Recall@K; those of :func:`retrieval.figures.default_ks` if left out. Those
+            beyond the gallery are left out with a note.
         seed: Of the bootstrap.
         same_files: See :func:`retrieval.metrics.judge`.
         encoder: What is known of what made the vectors.
@@ -163,7 +164,8 @@ def report(
         )
         reranker.prepare()
     clock = [time.perf_counter()]
-    judging = _Judging(benchmark, query_vectors, gallery_vectors, tuple(ks), seed, reranker)
+    chosen = tuple(default_ks(benchmark.relevance) if ks is None else ks)
+    judging = _Judging(benchmark, query_vectors, gallery_vectors, chosen, seed, reranker)
     outcomes = judging.outcomes(same_files, KEEP, on_progress)
     clock.append(time.perf_counter())
     reranked = {} if reranker is None else {"reranking": reranker.facts()}
