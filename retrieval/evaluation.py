@@ -105,11 +105,11 @@ def evaluate(
         same_files=same_files,
         reranking=reranking,
         maps=maps,
-        encoder=_facts(encoder) | {"runtime": query.runtime},
+        encoder=encoder_facts(encoder) | {"runtime": query.runtime},
         data=data | ({} if listing is None else {"listing": sha256_of_file(listing)}),
         rejected=[Rejected(file.path, file.reason) for file in lost],
         encoding_seconds=seconds,
-        notes=[*notes, *_door_notes(encoder, benchmark)],
+        notes=[*notes, *door_notes(encoder, benchmark)],
     )
 
 
@@ -273,7 +273,8 @@ def _maps(
     return query, query if benchmark.same_images else maps(benchmark.gallery)
 
 
-def _door_notes(encoder: "Encoder | EncoderPair", benchmark: Benchmark) -> list[str]:
+def door_notes(encoder: "Encoder | EncoderPair", benchmark: Benchmark) -> list[str]:
+    """A sentence where sketches have no door of their own."""
     from .encoder_pair import EncoderPair
 
     seen = {benchmark.query.modality, benchmark.gallery.modality}
@@ -316,7 +317,8 @@ def _chosen(split: Split, rows: NDArray[np.int64]) -> Split:
     )
 
 
-def _facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
+def encoder_facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
+    """Name, length of vectors, fingerprint and settings, for a report."""
     settings = encoder.settings()
     return {
         "name": encoder_name(settings),
