@@ -17,7 +17,7 @@ from PIL import Image
 from retrieval import benchmarks
 from retrieval.data import Benchmark, Modality, Relevance, Split
 from retrieval.encoder_pair import EncoderPair
-from retrieval.encoding import encode_drawings, encode_files
+from retrieval.encoding import Encoded, Rejection, encode_drawings, encode_files
 from retrieval.errors import BadInputError, DamagedDataError
 from retrieval.on_the_fly import finished_strokes, on_the_fly, stays_from
 from retrieval.on_the_fly_page import chart_section, write_on_the_fly_page
@@ -139,9 +139,9 @@ def test_whole_strokes_are_those_that_ended() -> None:
     assert finished_strokes(CROSS, shares).tolist() == [0, 0, 2, 2, 3]
     dots = Drawing((Stroke([[1, 1]]), Stroke([[5, 5]])))
     assert finished_strokes(dots, shares).tolist() == [2] * 5
-    tenth = Drawing(tuple(Stroke([[0, 0.1 * y], [0.1, 0.1 * y]]) for y in range(10)))
-    counts = finished_strokes(tenth, np.arange(1, 11) / 10)
-    assert counts.tolist() == list(range(1, 11))
+    many = Drawing(tuple(Stroke([[0, y], [0.1, y]]) for y in range(22)))  # sums are rounded
+    counts = finished_strokes(many, np.arange(1, 23) / 22)
+    assert counts.tolist() == list(range(1, 23))
 
 
 def hand(seed: int) -> Drawing:
@@ -230,6 +230,25 @@ def test_whole_strokes_are_seen_when_the_pen_is_lifted(pair: EncoderPair, data: 
     assert report.ranks.tolist() == ranks_by_loop(pair, data, moments).tolist()
     assert (report.ranks[:, 0] == 14).all()
     assert (report.ranks[:, -1] == on_the_fly(pair, data, steps=1).ranks[:, 0]).all()
+
+
+def test_what_has_no_features_finds_nothing(
+    pair: EncoderPair, data: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = on_the_fly(pair, data, steps=1)
+
+    def without_the_first(*given: Any, **options: Any) -> Encoded:
+        made = encode_drawings(*given, **options)
+        lost = [Rejection("drawing 0", "no features")]
+        return replace(made, vectors=made.vectors[1:], kept=made.kept[1:], rejected=lost)
+
+    monkeypatch.setattr("retrieval.on_the_fly.encode_drawings", without_the_first)
+    report = on_the_fly(pair, data, steps=1)
+    assert report.ranks.tolist() == whole.ranks.tolist()  # stroke 1 of drawing 0 is no share
+    shares = on_the_fly(pair, data, steps=200, whole_strokes=True)
+    ends = finished_strokes(read_drawing(data.query.paths[0]), shares.shares)
+    assert (shares.ranks[0, ends == 1] == 14).all()
+    assert any("1 unfinished drawings had no usable features" in note for note in report.notes)
 
 
 def test_batches_change_nothing(pair: EncoderPair) -> None:
