@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,7 @@ def write(out: Path, found: dict[int, Times], chosen: argparse.Namespace) -> Non
         cells = [spread(times[stage]) for times in found.values()]
         stages.append(f"| {stage} | {' | '.join(cells)} |")
     words = ["python", "benchmarks/speed/sketch_to_rank.py", *sys.argv[1:]]
+    words = ["OUT" if before == "--out" else word for before, word in pairwise(["", *words])]
     parts = [
         "# From strokes to hits, one drawing at a time",
         "\n".join(ways),
