@@ -257,4 +257,4 @@ def finished_strokes(drawing: Drawing, shares: NDArray[np.float64]) -> NDArray[n
     """
     ends = np.cumsum([stroke.length for stroke in drawing.strokes])
     reached = shares * ends[-1] * (1 + 1e-12)  # sums of steps are a rounding apart
-    return np.searchsorted(ends, reached, side="right").astype(np.int64)
+    return np.asarray(np.searchsorted(ends, reached, side="right"), np.int64)

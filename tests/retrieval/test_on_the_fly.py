@@ -139,7 +139,9 @@ def test_whole_strokes_are_those_that_ended() -> None:
     assert finished_strokes(CROSS, shares).tolist() == [0, 0, 2, 2, 3]
     dots = Drawing((Stroke([[1, 1]]), Stroke([[5, 5]])))
     assert finished_strokes(dots, shares).tolist() == [2] * 5
-    many = Drawing(tuple(Stroke([[0, y], [0.1, y]]) for y in range(22)))  # sums are rounded
+    many = Drawing(
+        tuple(Stroke([[0.0, float(y)], [0.1, float(y)]]) for y in range(22))
+    )  # sums round
     counts = finished_strokes(many, np.arange(1, 23) / 22)
     assert counts.tolist() == list(range(1, 23))
 
