@@ -16,18 +16,18 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 40
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values over K with the interval around them.
+    """Values over K, or over percent drawn, with the interval around them.
 
     Attributes:
         name: What it is called.
-        ks: (P,) rising whole numbers from 1.
+        ks: (P,) rising whole numbers from 1, or percent in (0, 100].
         values: (P,) fractions.
         low: (P,) lower ends.
         high: (P,) upper ends.
     """
 
     name: str
-    ks: NDArray[np.int64]
+    ks: NDArray[np.int64] | NDArray[np.float64]
     values: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -44,15 +44,28 @@ def curves(lines: Sequence[Curve], label: str) -> str:
     parts = [_grid(last)]
     for place, line in enumerate(lines):
         x = [_x(k, last) for k in line.ks.tolist()]
-        there = _points(x, line.high)
-        back = _points(x[::-1], line.low[::-1])
         shade = colour(place)
-        parts.append(f'<polygon points="{there} {back}" fill="{shade}" opacity="0.16"/>')
-        parts.append(
-            f'<polyline points="{_points(x, line.values)}" fill="none" stroke="{shade}" '
-            'stroke-width="2.5" stroke-linejoin="round"/>'
-        )
-        parts += [_dot(k, at, value, shade, line.name) for k, at, value in _marked(line, x)]
+        parts += _line(line, x, shade)
+        parts += [
+            _dot(at, value, shade, f"{line.name}: {100 * value:.1f}% at K = {k}")
+            for k, at, value in _marked(line, x)
+        ]
+    return _svg(parts, label)
+
+
+def curves_while_drawn(lines: Sequence[Curve], label: str) -> str:
+    """Curves over the share of a drawing, in percent on both axes."""
+    parts = [_levels()]
+    for share in range(0, 101, 20):
+        parts.append(_text(_share_x(share), _HEIGHT - _BOTTOM + 18, f"{share}%", "tick"))
+    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, "drawn", "tick"))
+    for place, line in enumerate(lines):
+        x = [_share_x(share) for share in line.ks.tolist()]
+        shade = colour(place)
+        parts += _line(line, x, shade)
+        for share, at, value in zip(line.ks.tolist(), x, line.values.tolist(), strict=True):
+            title = f"{line.name}: {100 * value:.1f}% after {share:.0f}%"
+            parts.append(_dot(at, value, shade, title))
     return _svg(parts, label)
 
 
@@ -85,7 +98,7 @@ def bar(value: float, low: float, high: float) -> str:
     )
 
 
-def _grid(last: int) -> str:
+def _levels() -> str:
     parts = []
     for share in range(0, 101, 20):
         y = _y(share / 100)
@@ -93,6 +106,11 @@ def _grid(last: int) -> str:
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         parts.append(_text(_LEFT - 8, y + 4, f"{share}%", "tick end"))
+    return "".join(parts)
+
+
+def _grid(last: int) -> str:
+    parts = [_levels()]
     k = 1
     while k <= last:
         parts.append(_text(_x(k, last), _HEIGHT - _BOTTOM + 18, str(k), "tick"))
@@ -107,12 +125,26 @@ def _marked(line: Curve, x: Sequence[float]) -> list[tuple[int, float, float]]:
     return [(k, at, value) for k, at, value in whole if k & (k - 1) == 0]
 
 
-def _dot(k: int, x: float, value: float, shade: str, name: str) -> str:
-    title = escape(f"{name}: {100 * value:.1f}% at K = {k}")
+def _line(line: Curve, x: Sequence[float], shade: str) -> list[str]:
+    """The band of a curve and the curve itself."""
+    there = _points(x, line.high)
+    back = _points(x[::-1], line.low[::-1])
+    return [
+        f'<polygon points="{there} {back}" fill="{shade}" opacity="0.16"/>',
+        f'<polyline points="{_points(x, line.values)}" fill="none" stroke="{shade}" '
+        'stroke-width="2.5" stroke-linejoin="round"/>',
+    ]
+
+
+def _dot(x: float, value: float, shade: str, title: str) -> str:
     return (
         f'<circle cx="{x:.1f}" cy="{_y(value):.1f}" r="3.5" fill="{shade}">'
-        f"<title>{title}</title></circle>"
+        f"<title>{escape(title)}</title></circle>"
     )
+
+
+def _share_x(percent: float) -> float:
+    return _LEFT + 10 + percent / 100 * (_WIDTH - _LEFT - _RIGHT - 20)
 
 
 def _x(k: int, last: int) -> float:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ._sketch_bytes import sha256_of_picture
 from .data import Benchmark, Relevance, Split
 
 
@@ -20,6 +19,8 @@ def file_hashes(benchmark: Benchmark) -> tuple[list[str], list[str]]:
     Raises:
         StorageError: A file is missing or cannot be read.
     """
+    from .sketches import sha256_of_picture  # brings Pillow, which a saved report does not need
+
     query = [sha256_of_picture(path) for path in benchmark.query.paths]
     if benchmark.same_images:
         return query, query

@@ -1,4 +1,4 @@
-"""Image files in, unit vectors out: decoding and computing side by side, in bounded memory.
+"""Image files or drawings in, unit vectors out: decoding beside computing, in bounded memory.
 
 On a processor the work is cut lengthwise. There is one lane for each core, a thread that takes a
 batch all the way from its files to its vectors and uses no other core; Pillow, PyTorch and OpenVINO
@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 import numpy as np
 import torch
@@ -33,7 +33,8 @@ from .errors import BadInputError
 from .exports import ExportedEncoder
 from .images import ImageError
 from .lanes import open_lanes
-from .modalities import read_picture
+from .modalities import picture_of, read_picture
+from .strokes import Drawing
 from .tensors import device_of
 from .transforms import Transform
 
@@ -51,7 +52,7 @@ class Rejection:
     """A file that has no vector.
 
     Attributes:
-        path: As it was given.
+        path: As it was given; of a drawing, its position.
         reason: A sentence that names it.
     """
 
@@ -117,13 +118,7 @@ def encode_files(
             root=root,
         )
     )
-    nothing = Encoded(np.empty((0, encoder.dim), np.float32), np.empty(0, np.int64), [], runtime)
-    return Encoded(
-        np.concatenate([batch.vectors for batch in [nothing, *batches]]),
-        np.concatenate([batch.kept for batch in [nothing, *batches]]),
-        [rejection for batch in batches for rejection in batch.rejected],
-        batches[0].runtime if batches else runtime,
-    )
+    return _joined(encoder.dim, runtime, batches)
 
 
 def encode_batches(
@@ -141,7 +136,45 @@ def encode_batches(
     A batch has at most ``batch_size`` files, fewer where there are not enough to keep every core
     busy. Closing the iterator, or an error or Ctrl-C in the thread that uses it, ends the work.
     """
-    encoder, modality = door_of(encoder, modality)
+    door, modality = door_of(encoder, modality)
+    files = _Files(paths, root or Path(), modality)
+    return _begun(door, files, batch_size, runtime, on_progress)
+
+
+def encode_drawings(
+    encoder: Encoder | EncoderPair,
+    drawings: Sequence[Drawing],
+    *,
+    batch_size: int = 32,
+    runtime: str = "auto",
+    on_progress: Callable[[int], None] | None = None,
+) -> Encoded:
+    """Like :func:`encode_files`, for strokes at hand: they enter by the door of sketches.
+
+    A rejected one is named by its position, from 0.
+    """
+    door, _ = door_of(encoder, Modality.SKETCH)
+    batches = _begun(door, _Drawings(drawings), batch_size, runtime, on_progress)
+    return _joined(encoder.dim, runtime, list(batches))
+
+
+def _joined(dim: int, runtime: str, batches: Sequence[Encoded]) -> Encoded:
+    nothing = Encoded(np.empty((0, dim), np.float32), np.empty(0, np.int64), [], runtime)
+    return Encoded(
+        np.concatenate([batch.vectors for batch in [nothing, *batches]]),
+        np.concatenate([batch.kept for batch in [nothing, *batches]]),
+        [rejection for batch in batches for rejection in batch.rejected],
+        batches[0].runtime if batches else runtime,
+    )
+
+
+def _begun(
+    encoder: Encoder,
+    source: "_Source",
+    batch_size: int,
+    runtime: str,
+    on_progress: Callable[[int], None] | None,
+) -> Iterator[Encoded]:
     if encoder.training:
         raise BadInputError(
             "encoder must be in eval mode; got training mode, in which a vector depends on its "
@@ -157,8 +190,7 @@ def encode_batches(
         if device.type == "cpu":
             device = runtimes.default_device()
         runtimes.check_runtime(runtime, device.type)
-    files = _Files(paths, root or Path(), modality)
-    job = _Job(encoder, device, files, batch_size, runtime)
+    job = _Job(encoder, device, source, batch_size, runtime)
     return job.batches(on_progress or (lambda count: None))
 
 
@@ -179,9 +211,25 @@ class _Pictures:
     pixels: list[NDArray[np.uint8] | Rejection]
 
 
+class _Source(Protocol):
+    """What is to be encoded, by position."""
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        ...
+
+    def name(self, position: int) -> str:
+        """What a picture is called in messages."""
+        ...
+
+    def picture(self, position: int, transform: Transform) -> Image.Image:
+        """RGB pixels before the transform."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Files:
-    """What is to be encoded.
+    """Pictures in files.
 
     Attributes:
         paths: The files.
@@ -193,8 +241,31 @@ class _Files:
     root: Path
     modality: Modality
 
-    def read(self, path: Path, transform: Transform) -> Image.Image:
-        return read_picture(self.root / path, self.modality, transform, name=str(path))
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, position: int) -> str:
+        return str(self.paths[position])
+
+    def picture(self, position: int, transform: Transform) -> Image.Image:
+        path = self.root / self.paths[position]
+        return read_picture(path, self.modality, transform, name=self.name(position))
+
+
+@dataclass(frozen=True)
+class _Drawings:
+    """Pictures that are drawn when they are asked for."""
+
+    drawings: Sequence[Drawing]
+
+    def __len__(self) -> int:
+        return len(self.drawings)
+
+    def name(self, position: int) -> str:
+        return f"drawing {position}"
+
+    def picture(self, position: int, transform: Transform) -> Image.Image:
+        return picture_of(self.drawings[position], transform)
 
 
 class _Job:
@@ -204,23 +275,22 @@ class _Job:
         self,
         encoder: Encoder,
         device: torch.device,
-        files: _Files,
+        source: _Source,
         batch_size: int,
         runtime: str,
     ) -> None:
         self._encoder, self._device, self._runtime = encoder, device, runtime
-        self._files = files
-        self._paths = paths = files.paths
+        self._source = source
         cores = torch.get_num_threads()
-        self._batch = max(1, min(batch_size, math.ceil(len(paths) / cores)))
-        self._lanes = max(1, min(cores, math.ceil(len(paths) / self._batch)))
+        self._batch = max(1, min(batch_size, math.ceil(len(source) / cores)))
+        self._lanes = max(1, min(cores, math.ceil(len(source) / self._batch)))
         self._threads = cores // self._lanes
         self._chunk = batch_size
         self._stopped = threading.Event()
 
     def batches(self, on_progress: Callable[[int], None]) -> Iterator[Encoded]:
         """See :func:`encode_batches`."""
-        if not self._paths:
+        if not len(self._source):
             return
         self._prepare()
         with closing(self._on_card() if self._device.type != "cpu" else self._in_cores()) as made:
@@ -241,7 +311,7 @@ class _Job:
         waiting: deque[Future[Result]] = deque()
         with open_lanes(self._lanes, self._threads) as lanes:
             try:
-                for start in range(0, len(self._paths), self._batch):
+                for start in range(0, len(self._source), self._batch):
                     waiting.append(lanes.submit(work, start))
                     if len(waiting) > AHEAD * self._lanes:
                         yield waiting.popleft().result()
@@ -262,7 +332,7 @@ class _Job:
             encoder = copy.deepcopy(encoder).to(self._device)
         if name == runtimes.AUTO:
             sample = self._sample() if self._is_long(encoder) else []
-            name, encoder = runtimes.fastest(encoder, sample, len(self._paths), **shares)
+            name, encoder = runtimes.fastest(encoder, sample, len(self._source), **shares)
         else:
             encoder = runtimes.with_runtime(encoder, name, **shares)
         if self._device.type == "cpu":
@@ -271,28 +341,27 @@ class _Job:
 
     def _is_long(self, encoder: Encoder) -> bool:
         """Whether comparing runtimes on a sample can pay."""
-        images = len(self._paths)
+        images = len(self._source)
         return images > SAMPLE and bool(runtimes.worth_trying(encoder, images, self._lanes))
 
     def _sample(self) -> list[Tensor]:
-        spread = np.linspace(0, len(self._paths) - 1, SAMPLE).astype(int)
-        paths = [self._paths[position] for position in sorted(set(spread.tolist()))]
+        spread = np.linspace(0, len(self._source) - 1, SAMPLE).astype(int)
         with open_lanes(self._lanes, self._threads) as lanes:
-            decoded = list(lanes.map(self._pixels, paths))
+            decoded = list(lanes.map(self._pixels, sorted(set(spread.tolist()))))
         return [torch.from_numpy(one)[None] for one in decoded if not isinstance(one, Rejection)]
 
     def _decoded(self, start: int) -> _Pictures:
-        paths = self._paths[start : start + self._batch]
-        return _Pictures(start, [self._pixels(path) for path in paths])
+        end = min(start + self._batch, len(self._source))
+        return _Pictures(start, [self._pixels(position) for position in range(start, end)])
 
-    def _pixels(self, path: Path) -> NDArray[np.uint8] | Rejection:
+    def _pixels(self, position: int) -> NDArray[np.uint8] | Rejection:
         if self._stopped.is_set():
             raise _StoppedError
         transform = self._encoder.transform
         try:
-            return transform.pixels(self._files.read(path, transform))
+            return transform.pixels(self._source.picture(position, transform))
         except ImageError as error:
-            return Rejection(str(path), str(error))
+            return Rejection(self._source.name(position), str(error))
 
     def _encoded(self, pictures: _Pictures) -> Encoded:
         decoded, rejected = {}, {}
@@ -308,7 +377,7 @@ class _Job:
                 if _is_unit(vector):
                     rows[place] = vector
                 else:
-                    rejected[place] = _without_features(self._paths[pictures.start + place])
+                    rejected[place] = _without_features(self._source.name(pictures.start + place))
         kept = sorted(rows)
         return Encoded(
             np.array([rows[place] for place in kept], np.float32).reshape(-1, self._encoder.dim),
@@ -343,10 +412,10 @@ def _same_shapes(decoded: Mapping[int, NDArray[np.uint8]], most: int) -> Iterato
             yield places[begin : begin + most]
 
 
-def _without_features(path: Path) -> Rejection:
-    shown = str(path) if str(path).isprintable() else ascii(str(path))
+def _without_features(name: str) -> Rejection:
+    shown = name if name.isprintable() else ascii(name)
     sentence = f"{shown} must show something; got no usable features. Look at the picture."
-    return Rejection(str(path), sentence)
+    return Rejection(name, sentence)
 
 
 def _is_unit(vector: NDArray[np.float32]) -> bool:

@@ -14,7 +14,7 @@ from .data import Benchmark, Modality, Split
 from .data_identity import digest, file_hashes, list_hash, numbered, relative
 from .errors import BadInputError
 from .evaluation_report import EvaluationReport, Rejected, table
-from .figures import KS, Score, scores
+from .figures import Score, default_ks, scores
 from .files import sha256_of_file
 from .metrics import Outcomes, judge
 from .provenance import provenance
@@ -43,7 +43,7 @@ def evaluate(
     encoder: "Encoder | EncoderPair",
     benchmark: Benchmark,
     *,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] | None = None,
     runtime: str = "auto",
     batch_size: int = 32,
     seed: int = 0,
@@ -62,7 +62,7 @@ def evaluate(
         encoder: In eval mode. Photos and sketches each enter by their door of a pair; one encoder
             takes both, and a note says so.
         benchmark: What to measure on.
-        ks: The K of Recall@K.
+        ks: The K of Recall@K; those of :func:`retrieval.figures.default_ks` if left out.
         runtime: See :func:`retrieval.encoding.encode_files`.
         batch_size: Images encoded at once.
         seed: Of the bootstrap.
@@ -105,11 +105,11 @@ def evaluate(
         same_files=same_files,
         reranking=reranking,
         maps=maps,
-        encoder=_facts(encoder) | {"runtime": query.runtime},
+        encoder=encoder_facts(encoder) | {"runtime": query.runtime},
         data=data | ({} if listing is None else {"listing": sha256_of_file(listing)}),
         rejected=[Rejected(file.path, file.reason) for file in lost],
         encoding_seconds=seconds,
-        notes=[*notes, *_door_notes(encoder, benchmark)],
+        notes=[*notes, *door_notes(encoder, benchmark)],
     )
 
 
@@ -118,7 +118,7 @@ def report(
     query_vectors: NDArray[np.float32],
     gallery_vectors: NDArray[np.float32],
     *,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] | None = None,
     seed: int = 0,
     same_files: Contents | None = None,
     encoder: Mapping[str, Any] | None = None,
@@ -137,7 +137,8 @@ def report(
         query_vectors: (Q, D) float32, rows of norm 1.
         gallery_vectors: (G, D) float32, rows of norm 1; the same again when every image queries
             all others.
-        ks: The K of Recall@K. Those beyond the gallery are left out with a note.
+        ks: The K of Recall@K; those of :func:`retrieval.figures.default_ks` if left out. Those
+            beyond the gallery are left out with a note.
         seed: Of the bootstrap.
         same_files: See :func:`retrieval.metrics.judge`.
         encoder: What is known of what made the vectors.
@@ -163,7 +164,8 @@ def report(
         )
         reranker.prepare()
     clock = [time.perf_counter()]
-    judging = _Judging(benchmark, query_vectors, gallery_vectors, tuple(ks), seed, reranker)
+    chosen = tuple(default_ks(benchmark.relevance) if ks is None else ks)
+    judging = _Judging(benchmark, query_vectors, gallery_vectors, chosen, seed, reranker)
     outcomes = judging.outcomes(same_files, KEEP, on_progress)
     clock.append(time.perf_counter())
     reranked = {} if reranker is None else {"reranking": reranker.facts()}
@@ -271,7 +273,8 @@ def _maps(
     return query, query if benchmark.same_images else maps(benchmark.gallery)
 
 
-def _door_notes(encoder: "Encoder | EncoderPair", benchmark: Benchmark) -> list[str]:
+def door_notes(encoder: "Encoder | EncoderPair", benchmark: Benchmark) -> list[str]:
+    """A sentence where sketches have no door of their own."""
     from .encoder_pair import EncoderPair
 
     seen = {benchmark.query.modality, benchmark.gallery.modality}
@@ -314,7 +317,8 @@ def _chosen(split: Split, rows: NDArray[np.int64]) -> Split:
     )
 
 
-def _facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
+def encoder_facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
+    """Name, length of vectors, fingerprint and settings, for a report."""
     settings = encoder.settings()
     return {
         "name": encoder_name(settings),

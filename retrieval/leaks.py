@@ -35,10 +35,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ._sketch_bytes import container_of, sha256_of_picture, sketch_exists
 from .data import Benchmark, Modality, Relevance, Split
 from .errors import BadInputError, StorageError
 from .images import decode
+from .sketches import holds_strokes, sha256_of_picture, sha256_of_strokes
 
 NEAR_BITS = 10
 """Most bits in which the hashes of near photos differ."""
@@ -258,15 +258,13 @@ def _look(split: Split, on_progress: Callable[[int], None] | None) -> _Looks:
 
 def _look_at(path: Path) -> tuple[str, str, NDArray[np.uint8]]:
     nothing = np.zeros((SIDE, SIDE), np.uint8)
-    if not sketch_exists(path):
-        return "", "", nothing
     try:
         content = sha256_of_picture(path)
     except StorageError:
         return "", "", nothing
-    if container_of(path) is not None:
-        return content, content, nothing  # strokes: equal strokes are equal pictures
     try:
+        if holds_strokes(path):
+            return content, sha256_of_strokes(path), nothing  # equal strokes are equal pictures
         image = decode(path)
     except BadInputError:
         return content, "", nothing

@@ -65,7 +65,7 @@ class PictureRows:
     def _figure(self, split: Split, position: int, kind: str, score: str) -> str:
         path, name = split.paths[position], split.name(position)
         if path not in self._drawn:
-            self._drawn[path] = thumbnail(self._root / path)
+            self._drawn[path] = thumbnail(self._root / path, split.modality)
         uri = self._drawn[path]
         text = escape(f"{kind}: {name}, {path.as_posix()}")
         inside = f'<img src="{uri}" alt="{text}" title="{text}">' if uri else "cannot be read"

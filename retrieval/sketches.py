@@ -6,17 +6,19 @@ what is searched with is drawn as what was trained on.
 """
 
 import difflib
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from .drawing_files import Content, DrawingFormat, format_called, format_of, is_drawing_name
-from .errors import BadInputError
+from .errors import BadInputError, StorageError
+from .files import sha256_of_file
 from .image_headers import Refusal
 from .images import MAX_BYTES, ImageError, decode, is_blank
 from .strokes import CANVAS, PEN, Drawing
@@ -99,6 +101,33 @@ def sketch_bytes(path: Path, *, name: str | None = None) -> bytes:
     except Refusal as refusal:
         raise ImageError(f"{_shown(path, name)} {refusal}") from None
     return format_called("canvas").write(read_drawing(path, name=name))
+
+
+def sha256_of_picture(path: Path) -> str:
+    """SHA-256 of a photo's or a sketch's bytes, as 64 hexadecimal digits.
+
+    Of one drawing among many, of its :func:`sketch_bytes`.
+
+    Raises:
+        StorageError: It is missing or cannot be read.
+    """
+    if _address_or_itself(path)[1] is None:
+        return sha256_of_file(path)
+    try:
+        return hashlib.sha256(sketch_bytes(path)).hexdigest()
+    except ImageError as error:
+        raise StorageError(str(error)) from error
+
+
+def sha256_of_strokes(path: Path) -> str:
+    """SHA-256 of what is drawn: the same for one drawing in files of two formats.
+
+    Raises:
+        ImageError: As :func:`read_drawing`.
+    """
+    drawing = read_drawing(path)
+    same = replace(drawing, width=float(drawing.width), height=float(drawing.height))
+    return hashlib.sha256(format_called("canvas").write(same)).hexdigest()
 
 
 def drawing_keys(path: Path) -> list[str]:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from .data import Modality
 from .images import ImageError, decode
+from .sketches import read_sketch
 
 SIDE = 176
 """Longer side in pixels: sharp at half that size on any screen."""
@@ -14,14 +16,17 @@ SIDE = 176
 QUALITY = 78
 
 
-def thumbnail(path: Path) -> str | None:
-    """A picture as a data URI, or None where it cannot be read.
+def thumbnail(path: Path, modality: Modality = Modality.PHOTO) -> str | None:
+    """A picture as a data URI, or None where it cannot be read; strokes are drawn.
 
     It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no
     place, no camera, no owner.
     """
     try:
-        image = decode(path, draft_size=SIDE)
+        if modality is Modality.SKETCH:
+            image = read_sketch(path, draft_size=SIDE, size=SIDE)
+        else:
+            image = decode(path, draft_size=SIDE)
     except ImageError:
         return None
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

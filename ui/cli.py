@@ -25,6 +25,7 @@ from ui.commands import (
     evaluate,
     export,
     index,
+    on_the_fly,
     remove,
     replay,
     search,
@@ -49,7 +50,7 @@ app = typer.Typer(
 )
 for panel, commands in {
     "Search photos": (index.index, add.add, remove.remove, search.search, replay.replay),
-    "Measure": (evaluate.evaluate, compare.compare),
+    "Measure": (evaluate.evaluate, on_the_fly.on_the_fly, compare.compare),
     "Make encoders": (encoder.encoder, train.train, contours.contours, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),
 }.items():

@@ -15,11 +15,11 @@ from rich.progress import (
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show how far ``what`` is; the value is a function to call with each count that got done.
 
     The bar goes to standard error, so that what a command prints can be piped; where that is no
-    terminal, nothing is drawn but one line at the end.
+    terminal, nothing is drawn but one line at the end. Without a total it only counts.
     """
     console = Console(stderr=True)
     with Progress(
@@ -35,4 +35,5 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: bar.advance(task, count)
     if not console.is_terminal:
         seconds = bar.tasks[task].finished_time or bar.tasks[task].elapsed or 0.0
-        console.print(f"{what}: {bar.tasks[task].completed:.0f} of {total} in {seconds:.1f} s")
+        of = "" if total is None else f" of {total}"
+        console.print(f"{what}: {bar.tasks[task].completed:.0f}{of} in {seconds:.1f} s")

@@ -20,12 +20,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._sketch_bytes import keys
 from ..data import Benchmark, Relevance, Split
 from ..errors import BadInputError
 from ..images import is_image_name
 from ..photo_root import PhotoRoot
 from ..plugins import unknown
+from ..sketches import drawing_keys
 from ..tables import Table, read_table
 from . import _notes
 from ._objects import Drawn, Objects
@@ -111,7 +111,7 @@ class Listed:
         table.needs("sketch", "photo", *groups)
         keep = PhotoRoot(file.parent)
         container = file.parent / STROKES
-        strokes = keys(container) if container.is_file() else frozenset()
+        strokes = set(drawing_keys(container)) if container.is_file() else set()
         pairs: list[Drawn] = []
         missing: dict[Path, None] = {}
         rows: dict[Path, int] = {}

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from retrieval import benchmarks
-from retrieval._sketch_bytes import sha256_of_picture, sketch_bytes, sketch_exists
 from retrieval.benchmarks.pairs import read
 from retrieval.data import Benchmark, Modality, Relevance, Split
 from retrieval.data_identity import file_hashes
 from retrieval.errors import BadInputError, StorageError
 from retrieval.leaks import find_leaks
+from retrieval.sketches import read_drawing, sha256_of_picture
 
 COLUMNS = "sketch photo split"
 SHOES = (
@@ -94,7 +94,7 @@ def test_sketches_as_strokes(tmp_path: Path) -> None:
     root = written(
         tmp_path, "one a.jpg test", "two b.jpg test", "file.png c.jpg test", "no d.jpg test"
     )
-    strokes = {"one": [[[0, 0], [5.5, 1]]], "two": [[[1, 1]]], "file.png": []}
+    strokes = {"one": [[[0, 0], [5.5, 1]]], "two": [[[1, 1]]], "file.png": [[[2, 2]]]}
     (root / "strokes.json").write_text(json.dumps(strokes))
     found = read(root)
     container = root / "strokes.json"
@@ -103,22 +103,51 @@ def test_sketches_as_strokes(tmp_path: Path) -> None:
         *(root / "file.png", root / "no"),  # a file goes before an entry of its name
     )
     assert found.notes == (f"1 listed pictures are not there, such as {root / 'no'}.",)
-    assert [sketch_exists(path) for path in found.query.paths] == [True, True, True, False]
-    assert sketch_bytes(container / "one") == b"[[[0,0],[5.5,1]]]"
-    assert sketch_bytes(root / "file.png") == b"sketch file.png"
+    assert read_drawing(container / "one").strokes[0].points.tolist() == [[0, 0], [5.5, 1]]
 
 
-def test_bytes_of_a_sketch_that_is_not_there(tmp_path: Path) -> None:
-    (tmp_path / "strokes.json").write_text('{"a": []}')
-    assert not sketch_exists(tmp_path / "strokes.json" / "b")
-    for path in (tmp_path / "strokes.json" / "b", tmp_path / "b.png"):
-        with pytest.raises(
-            StorageError, match=r"b(\.png)? must be readable; got: .*no such|No such"
-        ):
-            sketch_bytes(path)
-    (tmp_path / "strokes.json").write_text("[]")
-    with pytest.raises(BadInputError, match="must name its sketches; got a list"):
-        sketch_exists(tmp_path / "strokes.json" / "a")
+def test_the_identity_of_a_sketch_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "strokes.json").write_text('{"a": [[[1, 2]]]}')
+    with pytest.raises(StorageError, match=r"json/b must be a drawing of strokes\.json; got no su"):
+        sha256_of_picture(tmp_path / "strokes.json" / "b")
+    with pytest.raises(StorageError, match=r"b\.png must be readable; got: No such"):
+        sha256_of_picture(tmp_path / "b.png")
+    (tmp_path / "strokes.json").write_text('{"c": [[[1, 2]]], "a": 7}')
+    with pytest.raises(StorageError, match=r"json/a must be a list of strokes; got 7\."):
+        sha256_of_picture(tmp_path / "strokes.json" / "a")
+    (tmp_path / "strokes.json").write_text('{"a": 7}')
+    with pytest.raises(BadInputError, match=r"strokes\.json must be JSON of a canvas, .* lists of"):
+        read(written(tmp_path, "a a.jpg test"))
+
+
+def test_identities_of_one_drawing_among_many(tmp_path: Path) -> None:
+    """Of an entry its own strokes count, whatever its key, its file's format and its neighbours."""
+    one, two = tmp_path / "one.json", tmp_path / "two.ndjson"
+    one.write_text('{"shoe/left 1": [[[0, 0], [9, 4]]], "b": [[[1, 1]]]}')
+    before = sha256_of_picture(one / "shoe/left 1")
+    one.write_text('{"b": [[[7, 1]]],  "shoe/left 1": [[[0.0, 0], [9, 4.0]]]}')
+    assert sha256_of_picture(one / "shoe/left 1") == before
+    two.write_text(
+        '{"key_id": "5", "drawing": [[[0, 9], [0, 4]]]}\n'
+        '{"key_id": "6", "drawing": [[[0, 9], [0, 5]]]}\n'
+    )
+    assert sha256_of_picture(two / "5") == before != sha256_of_picture(two / "6")
+
+
+def test_one_drawing_in_two_formats_is_a_leak(tmp_path: Path) -> None:
+    svg = '<svg viewBox="0 0 256 256"><polyline points="{}" stroke="black"/></svg>'
+    root = written(tmp_path, "s.svg a.jpg train", "one b.jpg test", "t.svg c.jpg test")
+    (root / "s.svg").write_text(svg.format("0,0 9,4"))
+    (root / "t.svg").write_text(svg.format("0,0 9,5"))
+    (root / "strokes.json").write_text('{"one": [[[0, 0], [9, 4]]], "two": [[[1, 1]]]}')
+    leaks = find_leaks(read(root))
+    (twin,) = leaks.overlaps[0].identical
+    assert (leaks.overlaps[0].other, twin.image.name, twin.twin.name) == (
+        "train_sketches",
+        "one",
+        "s.svg",
+    )
+    assert not any(path.suffix == ".svg" for path in leaks.unreadable)
 
 
 def test_the_identity_of_strokes_is_their_own(tmp_path: Path) -> None:
@@ -127,7 +156,9 @@ def test_the_identity_of_strokes_is_their_own(tmp_path: Path) -> None:
     container.write_text(json.dumps({"one": [[[0, 0]]], "two": [[[1, 1]]]}))
     before = file_hashes(read(root))[0]
     assert len(set(before)) == 2
-    container.write_text(json.dumps({"new": [], "two": [[[1, 1]]], "one": [[[9, 9]]]}, indent=1))
+    container.write_text(
+        json.dumps({"new": [[[5, 5]]], "two": [[[1, 1]]], "one": [[[9, 9]]]}, indent=1)
+    )
     after = file_hashes(read(root))[0]
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
     assert after[1] == sha256_of_picture(container / "two")
@@ -140,7 +171,7 @@ def test_equal_strokes_in_train_and_test_are_a_leak(tmp_path: Path) -> None:
         "one": [[[0, 0], [1, 1]]],
         "two": [[[3, 0]]],
         "three": [[[0, 0], [1, 1]]],
-        "four": [],
+        "four": [[[5, 5]]],
     }
     (root / "strokes.json").write_text(json.dumps(strokes))
     leaks = find_leaks(read(root))
@@ -322,7 +353,7 @@ def test_real_pairs(
     parts = (found.train, found.train_sketches, found.query, found.gallery)
     assert tuple(map(len, parts)) == counts
     assert found.notes == ()
-    assert all(sketch_exists(path) for part in parts for path in part.paths)
+    assert all(len(sha256_of_picture(path)) == 64 for path in found.train_sketches.paths)
     assert {len(digest) for digest in file_hashes(found)[0]} == {64}
 
 

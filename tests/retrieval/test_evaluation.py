@@ -250,6 +250,24 @@ def test_table_of_several_reports() -> None:
     assert (empty, "Wilson" in legend) == ("", True)
 
 
+@pytest.mark.parametrize(
+    ("relevance", "ks", "names"),
+    [
+        (Relevance.CLASS, None, ["Recall@1", "Recall@2", "Recall@4", "Recall@8"]),
+        (Relevance.INSTANCE, None, ["acc@1", "acc@5", "acc@10"]),
+        (Relevance.INSTANCE, (1, 2), ["acc@1", "acc@2"]),
+    ],
+)
+def test_the_k_are_those_of_the_papers_on_each_task(
+    relevance: Relevance, ks: tuple[int, ...] | None, names: list[str]
+) -> None:
+    query = made_split(20, 4)
+    gallery = made_split(30, 4, folder="shelf", seed=5)
+    vectors = [made_vectors(split.targets, noise=1.0) for split in (query, gallery)]
+    found = report(Benchmark("made up", query, gallery, relevance=relevance), *vectors, ks=ks)
+    assert [score.name for score in found.scores if score.hits is not None] == names
+
+
 def test_a_report_is_read_without_pytorch() -> None:
     program = (
         "import sys, retrieval.evaluation, retrieval.comparison, retrieval.saved_reports; "

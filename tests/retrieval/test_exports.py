@@ -51,6 +51,12 @@ class Made(Protocol):
     def __call__(self, kind: str, pooling: str = "average") -> Path: ...
 
 
+def opened(folder: Path) -> Encoder:
+    encoder = open_encoder(folder)
+    assert isinstance(encoder, Encoder)
+    return encoder
+
+
 def encoder_with(pooling: str) -> Encoder:
     """Each with another way in which a picture meets the square; one has every later step."""
     if pooling == "gem":
@@ -101,7 +107,7 @@ def images(encoder: Encoder, count: int = 5) -> torch.Tensor:
 
 def refused(folder: Path, kind: type[FgirError] = DamagedDataError) -> str:
     with pytest.raises(kind) as caught:
-        open_encoder(folder)
+        opened(folder)
     assert str(caught.value).endswith(".")
     return str(caught.value)
 
@@ -130,7 +136,7 @@ MATRIX = [
 
 @pytest.mark.parametrize(("kind", "pooling"), MATRIX)
 def test_vectors_are_those_of_the_encoder(kind: str, pooling: str, made: Made) -> None:
-    encoder, exported = encoder_with(pooling), open_encoder(made(kind, pooling))
+    encoder, exported = encoder_with(pooling), opened(made(kind, pooling))
     batch = images(encoder)
     batch[2] = 0  # without biases, an image without features
     want, got = encoder.vectors(batch), exported.vectors(batch)
@@ -150,7 +156,7 @@ def test_vectors_are_those_of_the_encoder(kind: str, pooling: str, made: Made) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_files_are_encoded(kind: str, made: Made, tmp_path: Path) -> None:
-    encoder, exported = encoder_with("average"), open_encoder(made(kind))
+    encoder, exported = encoder_with("average"), opened(made(kind))
     paths = []
     for number, picture in enumerate(pictures(7)):
         paths.append(tmp_path / f"{number}.png")
@@ -180,7 +186,7 @@ def test_the_model_card_shows_how_to_do_without_us(
         exec(code, names)
         got = names["encoded"]([tmp_path / "a.png", tmp_path / "b.png"])
     paths = [tmp_path / "a.png", tmp_path / "b.png"]
-    want = encode_files(open_encoder(folder), paths).vectors
+    want = encode_files(opened(folder), paths).vectors
     np.testing.assert_allclose(got, want, atol=2e-5)
 
 
@@ -254,7 +260,7 @@ def test_each_file_is_checked(kind: str, copied: Made) -> None:
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
         if name == "README.md":  # may be edited
-            open_encoder(folder)
+            opened(folder)
             continue
         assert name in refused(folder)
         path.unlink()
@@ -263,7 +269,7 @@ def test_each_file_is_checked(kind: str, copied: Made) -> None:
         elif kind != "torch":  # which is still a saved encoder
             assert "encoder" in refused(folder, BadInputError)
         path.write_bytes(whole)
-    open_encoder(folder)
+    opened(folder)
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
@@ -315,11 +321,11 @@ def test_a_missing_package_is_a_sentence(made: Made, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_a_graph_takes_one_size(kind: str, made: Made) -> None:
     with pytest.raises(BadInputError, match=r"images must be \(B, 3, 64, 64\); got \(1, 3, 32"):
-        open_encoder(made(kind)).vectors(torch.zeros(1, 3, 32, 32))
+        opened(made(kind)).vectors(torch.zeros(1, 3, 32, 32))
 
 
 def test_what_a_graph_cannot_do_is_a_sentence(made: Made) -> None:
-    exported = open_encoder(made("onnx", "scda"))
+    exported = opened(made("onnx", "scda"))
     with pytest.raises(BadInputError, match="fitted before an encoder is exported"):
         exported.with_whitening(None)
     with pytest.raises(BadInputError, match="chosen before an encoder is exported"):
@@ -386,7 +392,7 @@ def test_an_encoder_that_sees_nothing_comes_back(tmp_path: Path) -> None:
         for weight in encoder.backbone.final.parameters():  # type: ignore[union-attr]
             weight.zero_()
     export(encoder, tmp_path / "out", "torch")
-    assert not open_encoder(tmp_path / "out").vectors(images(encoder)).any()
+    assert not opened(tmp_path / "out").vectors(images(encoder)).any()
 
 
 def test_one_picture_ranks_nothing(tmp_path: Path) -> None:
@@ -396,9 +402,9 @@ def test_one_picture_ranks_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kept_copy_is_the_same_encoder(kind: str, made: Made, tmp_path: Path) -> None:
-    exported = open_encoder(made(kind))
+    exported = opened(made(kind))
     keep_encoder(exported, tmp_path / "kept")
-    again = open_encoder(tmp_path / "kept")
+    again = opened(tmp_path / "kept")
     assert again.fingerprint() == exported.fingerprint()
     batch = images(exported)
     np.testing.assert_array_equal(again.vectors(batch), exported.vectors(batch))
@@ -459,7 +465,7 @@ def test_near_ties_may_change_places() -> None:
 
 def test_a_graph_selects_what_the_definition_does(made: Made) -> None:
     """The whole chain of SCDA in the exported graph against plain loops over the maps."""
-    encoder, exported = encoder_with("scda"), open_encoder(made("onnx", "scda"))
+    encoder, exported = encoder_with("scda"), opened(made("onnx", "scda"))
     batch = images(encoder, 4)
     with torch.inference_mode():
         early, last = encoder.backbone.early_and_last(batch)

@@ -16,7 +16,7 @@ from PIL import Image
 from retrieval.charts import Curve, bar, columns, curves
 from retrieval.comparison import compare
 from retrieval.comparison_page import write_comparison_page
-from retrieval.data import Relevance, Split
+from retrieval.data import Modality, Relevance, Split
 from retrieval.evaluation import EvaluationReport, Rejected
 from retrieval.picture_rows import PictureRows, one_of_each_class
 from retrieval.report import write_page
@@ -291,6 +291,23 @@ def test_thumbnails_are_small_new_pictures(tmp_path: Path) -> None:
         np.testing.assert_allclose(np.array(image)[5, 5], [10, 200, 30], atol=6)
     path.write_bytes(b"no picture")
     assert thumbnail(path) is None
+
+
+def test_strokes_and_entries_of_files_are_drawn(tmp_path: Path) -> None:
+    """A report of drawings shows them, black on white, wherever they are kept."""
+    (tmp_path / "all.json").write_text('{"a/1": [[[0, 128], [256, 128]]], "b": [[[1, 1]]]}')
+    (tmp_path / "one.svg").write_text('<svg viewBox="0 0 9 9"><path d="M0 4.5H9"/></svg>')
+    names = ["all.json/a/1", "one.svg", "all.json/c"]
+    query = Split(tuple(map(Path, names)), np.zeros(3, np.int64), Modality.SKETCH)
+    rows = PictureRows(replace(made_report(), query=query, data={"root": str(tmp_path)}))
+    shown = [re.search(r"base64,([^\"]+)", rows._figure(query, at, "query", "")) for at in range(3)]
+    for found in shown[:2]:
+        assert found is not None
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(found[1]))).convert("L"))
+        assert (pixels[SIDE // 2, SIDE // 2] < 120, pixels[10, 10] > 240) == (True, True)
+    assert shown[2] is None
+    assert rows.unreadable == 1
+    assert thumbnail(tmp_path / "one.svg") is None  # a photo is never read as strokes
 
 
 def test_instances_are_called_objects(tmp_path: Path) -> None:

@@ -139,6 +139,29 @@ def test_c19_a_pair_with_another_photo_side_is_refused(
     said(done, 4, "the encoder must come from the encoder of the collection")
 
 
+def test_unfinished_drawings_are_measured(
+    fgir: Fgir, photos: Path, sketches: Path, folder: Path, tmp_path: Path
+):
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(sketches / "strokes.json", data)
+    for number, colour in enumerate(("red", "blue")):
+        shutil.copy(photos / colour / "0.png", data / f"{number}.png")
+    (data / "pairs.csv").write_text("sketch,photo\nsquare,0.png\ncross,1.png\n")
+    given = ["pairs", data, "--encoder", folder / "pair", "--steps", 4]
+    done = fgir("on-the-fly", *given, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("data, photo: small")
+    assert "on the fly in 4 steps (of the pen's way): m@A " in done.stdout
+    kept = json.loads((tmp_path / "out" / "on_the_fly.json").read_text())
+    assert [len(one["ranks"]) for one in kept["drawings"]] == [4, 4]
+    assert "<svg" in (tmp_path / "out" / "on_the_fly.html").read_text()
+    plain = fgir("on-the-fly", *given, "--whole-strokes", "--json")
+    assert json.loads(plain.stdout)["whole_strokes"] is True
+    (data / "pairs.csv").write_text("sketch,photo\nsquare,0.png\n1.png,0.png\n")
+    said(fgir("on-the-fly", *given), 3, "1.png must be a file of strokes; got a picture")
+
+
 def test_strokes_are_no_photo(fgir: Fgir, shop: Path, sketches: Path):
     key = sketches / "strokes.json" / "square"
     said(fgir("search", shop, key), 3, f"{key} must be a photo; got strokes", f"--sketch {key}")

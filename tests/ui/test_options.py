@@ -12,7 +12,10 @@ from ui.options import chosen_encoder
 
 def chosen(folder: Path | None, pooling: str | None, last_stride: int | None = None) -> Encoder:
     network = "small" if last_stride is None else "resnet18"
-    return chosen_encoder(folder, network, None, True, pooling, 32, "squash", False, last_stride)
+    given = (folder, network, None, True, pooling, 32, "squash", False, last_stride)
+    encoder = chosen_encoder(*given)
+    assert isinstance(encoder, Encoder)
+    return encoder
 
 
 def test_a_saved_encoder_keeps_its_pooling_unless_told(tmp_path: Path) -> None:
