@@ -43,7 +43,8 @@ def main() -> None:
     for name in chosen.sets:
         commands = {row: _words(name, row, chosen.data, chosen.runs) for row in ROWS}
         reports = [_report(commands[row], chosen.runs / name / row).named(row) for row in ROWS]
-        parts.append(_part(name, reports, [_shown(c, chosen.data) for c in commands.values()]))
+        shown = [_shown(words, chosen.data, chosen.runs) for words in commands.values()]
+        parts.append(_part(name, reports, shown))
         found[name] = {str(report.encoder["name"]): _facts(report) for report in reports}
     text = "# Floors of sketch retrieval\n\n" + "\n".join(parts)
     (RESULTS / "sketches_frozen.md").write_text(text, encoding="utf-8")
@@ -72,8 +73,8 @@ def _report(words: list[str], run: Path) -> EvaluationReport:
     return EvaluationReport.load(run)
 
 
-def _shown(words: list[str], data: Path) -> str:
-    return shlex.join(["fgir", *words]).replace(str(data), "DATA")
+def _shown(words: list[str], data: Path, runs: Path) -> str:
+    return shlex.join(["fgir", *words]).replace(str(data), "DATA").replace(str(runs), "RUNS")
 
 
 def _part(name: str, reports: list[EvaluationReport], commands: list[str]) -> str:
