@@ -10,14 +10,18 @@ import typer
 
 from indexer.build import build_collection, entries_of
 from indexer.disk import DiskCollection
+from indexer.sources import Entry
 from retrieval.benchmarks import catalogue
 from retrieval.catalogue import generate
 from retrieval.checkpoints import load_encoder
 from retrieval.comparison import compare
-from retrieval.data import Benchmark
-from retrieval.encoder import Encoder
+from retrieval.data import Benchmark, Modality
+from retrieval.encoder import Encoder, build_encoder
+from retrieval.encoder_folders import is_pair, open_encoder, save_pair
+from retrieval.encoder_pair import EncoderPair
 from retrieval.encoding import encode_files
 from retrieval.evaluation import EvaluationReport, evaluate
+from retrieval.paired import DIM, RIDGE, fit_pair, photo_rows_of
 from retrieval.report import write_page
 from train.config import read_recipe
 from train.trainer import resume, train
@@ -42,12 +46,16 @@ def walk_through(out: Path) -> None:
     _stage(3, "The other half as a collection", _indexed, out, encoder)
     _stage(4, "How often is the nearest photo the same model?", _evaluated, out, data, encoder)
     _stage(5, "Search by photo", _searched, out, data, encoder)
+    pairs = catalogue.read(out / "catalogue", query="sketch")
+    _stage(6, "Search by sketch: draw a shoe, find that very shoe", _drawn, out, pairs)
     typer.echo(
         f"\nDone in {time.monotonic() - started:.0f} s. Look at\n"
-        f"  {out / 'report.html'}   figures, curves, best and worst queries\n"
-        f"  {out / 'search.png'}    queries and what they found\n"
-        "Search with a photo of your own:\n"
-        f"  fgir search {out / 'collection'} PHOTO --gallery hits.html"
+        f"  {out / 'report.html'}    figures, curves, best and worst queries\n"
+        f"  {out / 'search.png'}     photos and what they found\n"
+        f"  {out / 'sketches.png'}   drawings and what they found\n"
+        "Search with a photo, or a drawing, of your own:\n"
+        f"  fgir search {out / 'collection'} PHOTO --gallery hits.html\n"
+        f"  fgir search {out / 'sketch_collection'} --sketch DRAWING --gallery hits.html"
     )
 
 
@@ -117,3 +125,46 @@ def _searched(out: Path, data: Benchmark, encoder: Encoder) -> None:
         typer.echo(f"{query.parent.name}: {answers}")
     rows = gallery_rows(out / "collection", queries, others)
     write_gallery(out / "search.png", "Search by photo", rows)
+
+
+def _drawn(out: Path, data: Benchmark) -> None:
+    """Oriented gradients, fitted to the training pairs: no network, and one shop picture a shoe."""
+    pair = _pair(out / "sketch_encoder", data)
+    entries = [
+        Entry(name, name, data.gallery.name(number))
+        for number, name in enumerate(
+            path.relative_to(out / "catalogue").as_posix() for path in data.gallery.paths
+        )
+    ]
+    with create_or_resume(out / "sketch_collection", pair, "faiss_flat") as collection:
+        typer.echo(build_collection(collection, entries, out / "catalogue", pair))
+    report = evaluate(pair, data)
+    report.save(out / "evaluation" / "sketches")
+    typer.echo(report)
+    queries = data.query.paths[3 :: len(data.query) // _QUERIES]
+    vectors = encode_files(pair, queries, modality=Modality.SKETCH).vectors
+    with DiskCollection.open(out / "sketch_collection") as collection:
+        found = collection.search(vectors, 6, fingerprint=pair.fingerprint())
+    modalities = [Modality.SKETCH] * len(queries)
+    rows = gallery_rows(out / "sketch_collection", queries, found, modalities=modalities)
+    write_gallery(out / "sketches.png", "Search by sketch", rows)
+
+
+def _pair(folder: Path, data: Benchmark) -> EncoderPair:
+    if is_pair(folder):
+        made = open_encoder(folder)
+        if isinstance(made, EncoderPair):
+            return made
+    gradients = build_encoder("hog", {"name": "grid", "cells": 16}, fit="object")
+    pictures = len(data.train) + len(data.train_sketches)
+    with progress("Fitting to training pairs", pictures) as advance:
+        pair = fit_pair(
+            gradients,
+            data.train.paths,
+            data.train_sketches.paths,
+            photo_rows_of(data.train, data.train_sketches),
+            whiten=(DIM, RIDGE),
+            on_progress=advance,
+        )
+    save_pair(pair, folder)
+    return pair
