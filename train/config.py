@@ -120,8 +120,8 @@ class AugmentConfig:
 class PairsConfig:
     """How sketches and photos are learned together; only ``task = "pairs"`` reads it.
 
-    Amounts of 0 leave something as it is. Mirroring is ``augment.flip``, of both pictures of a pair
-    alike; colours of photos are varied as ``augment`` says; its crops are not used.
+    Amounts of 0 leave something as it is. Both pictures of a pair are mirrored and cropped alike, as
+    ``augment`` says; so are the colours of photos.
 
     Attributes:
         sharing: What the two doors share: "all" weights but the mean that is subtracted; "all but

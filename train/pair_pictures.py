@@ -126,7 +126,7 @@ class PairBatches(Batches):
         pictures: The pairs.
         pair: Whose transforms are used.
         amounts: How shapes are varied.
-        colours: How colours of photos are varied, and whether pairs are mirrored.
+        colours: How colours of photos are varied, and how pairs are cut and mirrored.
         seed: Of all variations.
         threads: That make batches.
     """
@@ -159,12 +159,12 @@ class PairBatches(Batches):
         size = self._pair.sketch.transform.size
         pixels = np.empty((2 * len(positions), size, size, 3), np.float32)
         for place, position in enumerate(positions.tolist()):
-            mirrored = self._colours.flip and rng.random() < 0.5
-            pixels[place] = self._sketch(position, mirrored, rng)
-            pixels[len(positions) + place] = self._photo(position, mirrored, rng)
+            common = draw(self._colours, rng)
+            pixels[place] = self._sketch(position, common, rng)
+            pixels[len(positions) + place] = self._photo(position, common, rng)
         return Batch(positions, pixels)
 
-    def _sketch(self, position: int, mirrored: bool, rng: np.random.Generator) -> Pixels:
+    def _sketch(self, position: int, common: Augmentation, rng: np.random.Generator) -> Pixels:
         drawn, amounts = self._pairs.sketch(position), self._amounts
         transform = self._pair.sketch.transform
         if isinstance(drawn, Drawing):
@@ -173,19 +173,18 @@ class PairBatches(Batches):
         else:
             net = rng.standard_normal((2, NET, NET)) * amounts.bent * transform.size
             image = Image.fromarray(_bent(_moved(drawn, amounts, rng), net))
-        return np.asarray(_mirrored(_pen(image, amounts.thickness, rng), mirrored))
+        return np.asarray(_cut(_pen(image, amounts.thickness, rng), common))
 
     def _photo(
-        self, position: int, mirrored: bool, rng: np.random.Generator
+        self, position: int, common: Augmentation, rng: np.random.Generator
     ) -> NDArray[np.float32] | Pixels:
         transform = self._pair.photo.transform
         moved = _moved(self._pairs.photo(position), self._amounts, rng)
-        colours: Augmentation = draw(self._colours, rng)
         if rng.random() < self._amounts.edges:
             edges = edge_map(Image.fromarray(moved), size=transform.size)
-            return np.asarray(_mirrored(edges, mirrored))
-        pixels = np.asarray(_mirrored(Image.fromarray(moved), mirrored), np.float32)
-        matrix, offset = colours.colours(pixels.reshape(-1, 3).mean(axis=0))
+            return np.asarray(_cut(edges, common))
+        pixels = np.asarray(_cut(Image.fromarray(moved), common), np.float32)
+        matrix, offset = common.colours(pixels.reshape(-1, 3).mean(axis=0))
         varied_pixels: NDArray[np.float32] = np.clip(pixels @ matrix.T + offset, 0, 255)
         return varied_pixels
 
@@ -242,5 +241,10 @@ def _pen(image: Image.Image, share: float, rng: np.random.Generator) -> Image.Im
     return image
 
 
-def _mirrored(image: Image.Image, mirrored: bool) -> Image.Image:
-    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
+def _cut(image: Image.Image, common: Augmentation) -> Image.Image:
+    """The part of a picture, and which way round, that both pictures of a pair show."""
+    left, top, width, height = (share * image.width for share in common.box)
+    if width < image.width or height < image.height:
+        box = (left, top, left + width, top + height)
+        image = image.resize(image.size, Image.Resampling.BICUBIC, box)
+    return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if common.mirrored else image

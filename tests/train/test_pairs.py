@@ -155,6 +155,17 @@ def test_both_pictures_of_a_pair_are_mirrored_or_none(
     assert turned == {True, False}
 
 
+def test_both_pictures_of_a_pair_are_cropped_alike(root: Path) -> None:
+    """Seen where a picture is paired with itself."""
+    paths = [root / f"{number}-a.png" for number in range(6)]
+    same = PairPictures(paths, paths, doors("all"), 1), doors("all")
+    still = next(batches(same, 3, *STILL))
+    cut = next(batches(same, 3, *STILL, "augment.crop_share=0.3", "augment.crop_aspect=1.3"))
+    np.testing.assert_allclose(cut[:3], cut[3:], atol=1e-3)
+    for row in range(3):
+        assert np.abs(cut[row] - still[row]).max() > 50
+
+
 def test_photos_are_shown_as_their_edges(made: tuple[PairPictures, EncoderPair]) -> None:
     pixels = next(batches(made, 0, *STILL, "pairs.edges=1"))
     assert np.ptp(pixels[3:], axis=3).max() == 0
