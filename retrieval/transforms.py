@@ -19,15 +19,17 @@ from .object_box import WHITE, object_box
 from .plugins import unknown
 from .strokes import PEN
 
-FITS = ("squash", "crop", "pad", "native", "object")
+FITS = ("squash", "crop", "pad", "native", "object", "stretch")
+TO_OBJECT = ("object", "stretch")
+"""Those that cut out what differs from a plain background."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 MARGIN = 0.06
-"""Share of the input that "object" leaves free on each side."""
+"""Share of the input that "object" and "stretch" leave free on each side."""
 
 OBJECT_DETAIL = 2
-"""How many times the input size the shorter side keeps where "object" cuts a part out."""
+"""How many times the input size the shorter side keeps where a part is cut out."""
 
 _LATER = {"pen": PEN, "margin": MARGIN}
 """Settings that came after fingerprints were in use, and their values until then."""
@@ -45,11 +47,13 @@ class Transform:
             resolution and only shrinks a picture whose shorter side is above S, ``object`` crops
             to what differs from a plain background, see :mod:`retrieval.object_box`, scales its
             longer side to S less the margins and lays it in the middle of that background; where
-            there is no such thing it does what ``pad`` does.
+            there is no such thing it does what ``pad`` does. ``stretch`` cuts out the same and
+            ignores the aspect ratio, or does what ``squash`` does: people draw the parts of a thing
+            in their places more surely than in its proportions.
         crop_share: Share of the shorter side that ``crop`` keeps.
         pen: Width of the pen that draws stroke files, on a canvas of 256. It is part of the
             encoder because thin and wide lines are different pictures to it.
-        margin: Share of S that ``object`` leaves free on each side.
+        margin: Share of S that ``object`` and ``stretch`` leave free on each side.
         mean: Of each channel, in [0, 1]; belongs to the weights.
         std: Of each channel, in [0, 1]; belongs to the weights.
     """
@@ -78,7 +82,7 @@ class Transform:
     @property
     def draft_size(self) -> int:
         """Shorter side below which no detail is lost: decoders may shrink a photo to it."""
-        if self.fit == "object":  # may be a part of the picture only
+        if self.fit in TO_OBJECT:  # may be a part of the picture only
             return OBJECT_DETAIL * self.size
         return round(self.size / self.crop_share) if self.fit == "crop" else self.size
 
@@ -131,8 +135,20 @@ class Transform:
         found = object_box(image)
         if found is None:
             return self._pad(image)
-        longer = max(1, self.size - 2 * round(self.margin * self.size))
-        return self._laid(image.crop(found.box), longer, found.background)
+        return self._laid(image.crop(found.box), self._inside, found.background)
+
+    def _stretch(self, image: Image.Image) -> Image.Image:
+        found = object_box(image)
+        if found is None:
+            return self._squash(image)
+        inside = image.crop(found.box).resize((self._inside,) * 2, Image.Resampling.BICUBIC)
+        square = Image.new("RGB", (self.size, self.size), found.background)
+        square.paste(inside, ((self.size - self._inside) // 2,) * 2)
+        return square
+
+    @property
+    def _inside(self) -> int:
+        return max(1, self.size - 2 * round(self.margin * self.size))
 
     def _laid(self, image: Image.Image, longer: int, colour: tuple[int, int, int]) -> Image.Image:
         """The picture with its longer side scaled, in the middle of a square of a colour."""

@@ -93,7 +93,7 @@ class PairPictures:
 
     def _sketch(self, path: Path) -> Drawing | Pixels | str:
         try:
-            if holds_strokes(path):
+            if holds_strokes(path) and self._transform.fit != "stretch":
                 drawing = read_drawing(path)
                 if self._transform.fit == "object":
                     return drawing.fitted(margin=self._transform.margin)

@@ -105,6 +105,19 @@ def encoded(paths):  # cosine of two pictures: encoded([a, b])[0] @ encoded([a, 
     return f"`{install}`, then in this folder:\n\n```python\n{code.strip()}\n```"
 
 
+_BOX = """    pixels = np.asarray(picture).astype(int)
+    sides = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    box, longer, paper = (0, 0, *picture.size), S, (255, 255, 255)
+    for colour in (paper, tuple(np.median(sides, axis=0).astype(int).tolist())):
+        if (abs(sides - np.array(colour)) <= 24).all(axis=1).mean() >= 0.75:
+            rows, columns = np.nonzero((abs(pixels - np.array(colour)) > 24).any(axis=2))
+            if len(rows):
+                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+                longer, paper = S - 2 * round({margin} * S), colour
+            break
+"""
+"""What "object" and "stretch" cut out."""
+
 _RESIZING = {
     "squash": "    picture = picture.resize((S, S), Image.Resampling.BICUBIC)",
     "crop": """    side = min(picture.size) * {share}
@@ -116,21 +129,16 @@ _RESIZING = {
     small = picture.resize((width, height), Image.Resampling.BICUBIC)
     picture = Image.new("RGB", (S, S), "white")
     picture.paste(small, ((S - width) // 2, (S - height) // 2))""",
-    "object": """    pixels = np.asarray(picture).astype(int)
-    sides = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    box, longer, paper = (0, 0, *picture.size), S, (255, 255, 255)
-    for colour in (paper, tuple(np.median(sides, axis=0).astype(int).tolist())):
-        if (abs(sides - np.array(colour)) <= 24).all(axis=1).mean() >= 0.75:
-            rows, columns = np.nonzero((abs(pixels - np.array(colour)) > 24).any(axis=2))
-            if len(rows):
-                box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-                longer, paper = S - 2 * round({margin} * S), colour
-            break
-    picture = picture.crop(box)
+    "object": _BOX
+    + """    picture = picture.crop(box)
     width, height = (max(1, round(side * longer / max(picture.size))) for side in picture.size)
     small = picture.resize((width, height), Image.Resampling.BICUBIC)
     picture = Image.new("RGB", (S, S), paper)
     picture.paste(small, ((S - width) // 2, (S - height) // 2))""",
+    "stretch": _BOX
+    + """    small = picture.crop(box).resize((longer, longer), Image.Resampling.BICUBIC)
+    picture = Image.new("RGB", (S, S), paper)
+    picture.paste(small, ((S - longer) // 2, (S - longer) // 2))""",
 }
 
 

@@ -142,6 +142,18 @@ def test_the_object_fills_the_square_but_for_the_margins() -> None:
     assert ink(whole) == (0, 0, 100, 100)
 
 
+def test_a_stretched_object_fills_the_square_both_ways() -> None:
+    """By hand: whatever the shape of the box, 88 x 88 from (6, 6)."""
+    want = np.full((100, 100, 3), 255, np.uint8)
+    want[6:94, 6:94] = 0
+    for box in ((30, 120, 70, 140), (30, 20, 50, 160)):
+        np.testing.assert_array_equal(Transform(100, "stretch").pixels(canvas(box)), want)
+    blank = Image.new("RGB", (90, 120), "white")
+    np.testing.assert_array_equal(
+        Transform(64, "stretch").pixels(blank), Transform(64).pixels(blank)
+    )
+
+
 @pytest.mark.parametrize(
     "other",
     [
