@@ -118,10 +118,10 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class PairsConfig:
-    """How sketches and photos are learned together; only ``task = "pairs"`` reads it.
+    """How sketches and photos are learned together; read where ``task = "pairs"``.
 
-    Amounts of 0 leave something as it is. Both pictures of a pair are mirrored and cropped alike, as
-    ``augment`` says; so are the colours of photos.
+    Amounts of 0 leave something as it is. ``augment`` says how both pictures of a pair are cropped
+    and mirrored, alike, and how the colours of photos are varied.
 
     Attributes:
         sharing: What the two doors share: "all" weights but the mean that is subtracted; "all but
