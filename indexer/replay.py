@@ -4,16 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-import torch
-from torch import Tensor
-
 from retrieval.data import Modality
 from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of, fingerprint_for
 from retrieval.errors import BadInputError
-from retrieval.modalities import picture_of
+from retrieval.modalities import input_of
 from retrieval.strokes import Drawing
-from retrieval.transforms import Transform
 
 from .collection import SearchHit, Vectors
 from .disk import DiskCollection
@@ -86,7 +82,7 @@ def replay(
     fingerprint = fingerprint_for(encoder, collection.fingerprint)
     kind = _kind(collection, target)
     moments = list(_moments(drawing, steps))
-    vectors = [door.vectors(_image(begun, door.transform)) for _, _, begun in moments]
+    vectors = [door.vectors(input_of(begun, door.transform)[None]) for _, _, begun in moments]
 
     def hits_of(vector: Vectors) -> list[SearchHit]:
         if unusable(vector):
@@ -120,12 +116,6 @@ def _moments(drawing: Drawing, steps: int | None) -> Iterator[tuple[float, int, 
         if steps is None and whole and number < count:
             share = min(begun.length / whole, 1.0)
         yield share, len(begun.strokes), drawing if number == count else begun
-
-
-def _image(drawing: Drawing, transform: Transform) -> Tensor:
-    """(1, 3, H, W) float32."""
-    pixels = transform.read_pixels(lambda wanted: picture_of(drawing, wanted))
-    return transform.normalise(torch.from_numpy(pixels)[None])
 
 
 def _kind(collection: DiskCollection, target: str | None) -> str:
