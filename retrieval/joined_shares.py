@@ -132,8 +132,7 @@ def best_shares(
 
 
 def _sees(vectors: Rows) -> NDArray[np.bool_]:
-    seen: NDArray[np.bool_] = vectors.any(axis=1)
-    return seen
+    return np.asarray(vectors.any(axis=1))
 
 
 def _norms(vectors: tuple[Rows, Rows], share: float) -> NDArray[np.float64]:

@@ -101,7 +101,8 @@ def test_swapped_encoders_have_swapped_shares() -> None:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Path], list[Path]]:
     """Photos of filled boxes and sketches of their outlines."""
     folder = tmp_path_factory.mktemp("pictures")
-    photos, sketches = [], []
+    photos: list[Path] = []
+    sketches: list[Path] = []
     for number in range(6):
         box = (10 + 6 * number, 20, 60 + 10 * number, 50 + 12 * number)
         for kind, paths in (("photo", photos), ("sketch", sketches)):
