@@ -8,7 +8,7 @@ from retrieval.data import Modality
 from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of, fingerprint_for
 from retrieval.errors import BadInputError
-from retrieval.modalities import picture_of
+from retrieval.modalities import input_of
 from retrieval.strokes import Drawing
 
 from .collection import SearchHit, Vectors
@@ -82,10 +82,7 @@ def replay(
     fingerprint = fingerprint_for(encoder, collection.fingerprint)
     kind = _kind(collection, target)
     moments = list(_moments(drawing, steps))
-    vectors = [
-        door.vectors(door.transform(picture_of(begun, door.transform))[None])
-        for _, _, begun in moments
-    ]
+    vectors = [door.vectors(input_of(begun, door.transform)[None]) for _, _, begun in moments]
 
     def hits_of(vector: Vectors) -> list[SearchHit]:
         if unusable(vector):

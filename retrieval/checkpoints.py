@@ -26,6 +26,7 @@ from torch import Tensor
 from .encoder import Encoder
 from .errors import BadInputError, DamagedDataError, EncoderMismatchError
 from .files import write_atomically
+from .joined import encoder_from_settings
 from .tensors import check_tensors, parse_tensors
 
 LOG = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _changed_libraries(saved: dict[str, str]) -> str:
 def _rebuild(path: Path, settings: dict[str, Any]) -> Encoder:
     try:
         with torch.random.fork_rng(devices=[]):  # weights are drawn here, then replaced
-            return Encoder.from_settings(settings)
+            return encoder_from_settings(settings)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
         raise DamagedDataError(
             f"{path} must hold the settings of an encoder; got ones that make none: {error!r}."

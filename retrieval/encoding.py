@@ -359,7 +359,7 @@ class _Job:
             raise _StoppedError
         transform = self._encoder.transform
         try:
-            return transform.pixels(self._source.picture(position, transform))
+            return transform.read_pixels(lambda wanted: self._source.picture(position, wanted))
         except ImageError as error:
             return Rejection(self._source.name(position), str(error))
 

@@ -329,7 +329,7 @@ def encoder_facts(encoder: "Encoder | EncoderPair") -> dict[str, Any]:
 
 
 def encoder_name(settings: Mapping[str, Any]) -> str:
-    """An encoder, or a pair of them, in a few words.
+    """An encoder, joined or not, or a pair of them, in a few words.
 
     Example:
         >>> encoder_name({
@@ -341,6 +341,11 @@ def encoder_name(settings: Mapping[str, Any]) -> str:
     if "photo" in settings:
         names = {door: encoder_name(settings[door]) for door in ("photo", "sketch")}
         return "photo: {photo}; sketch: {sketch}".format(**names)
+    if "joined" in settings:
+        parts = [
+            f"{part['share']:g} {encoder_name(part['encoder'])}" for part in settings["joined"]
+        ]
+        return f"joined: {' + '.join(parts)}"
     pooling = dict(settings["pooling"])
     kept = settings.get("keep_layers")
     words = [settings["backbone"], *([f"first {kept}"] if kept else []), pooling.pop("name")]

@@ -13,6 +13,7 @@ from .encoder import Encoder
 from .encoder_pair import EncoderPair, door_of
 from .errors import BadInputError
 from .exports import ExportedEncoder
+from .joined import JoinedEncoder
 from .lanes import open_lanes
 from .modalities import read_picture
 from .poolings.scda import Scda
@@ -93,13 +94,19 @@ def local_descriptors(
 
     Raises:
         ImageError: A file cannot be read.
-        BadInputError: The encoder is an exported graph, which has no maps.
+        BadInputError: The encoder is an exported graph, which has no maps, or a joined one, which
+            has several.
     """
     encoder, kind = door_of(encoder, modality)
     if isinstance(encoder, ExportedEncoder):
         raise BadInputError(
             "local descriptors need the maps of an encoder; got an exported one, which gives "
             "vectors only. Use the encoder it was made from."
+        )
+    if isinstance(encoder, JoinedEncoder):
+        raise BadInputError(
+            "local descriptors need the maps of one encoder; got a joined one, whose parts have "
+            "their own. Use one of the encoders that were joined."
         )
     device = device_of(encoder)
     select, transform = Scda().mask, encoder.transform

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import torch
 from PIL import Image
+from torch import Tensor
 
 from .data import Modality
 from .images import decode
@@ -39,6 +41,12 @@ def read_picture(
 def picture_of(drawing: Drawing, transform: Transform) -> Image.Image:
     """A drawing as :func:`read_picture` gives it where it reads strokes."""
     return drawing.raster(_side(transform), transform.pen)
+
+
+def input_of(drawing: Drawing, transform: Transform) -> Tensor:
+    """A drawing as the input of an encoder, (3, H, W) float32."""
+    pixels = transform.read_pixels(lambda wanted: picture_of(drawing, wanted))
+    return transform.normalise(torch.from_numpy(pixels)[None])[0]
 
 
 def _side(transform: Transform) -> int:

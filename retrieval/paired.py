@@ -94,7 +94,7 @@ def fit_paired_whitening(
         BadInputError: Vectors that are no unit rows or do not fit together, a ``dim`` above the
             rank, or sketches that do not differ from their photos.
     """
-    _check_pairs(len(photo_vectors), len(sketch_vectors), photo_rows)
+    check_pairs(len(photo_vectors), len(sketch_vectors), photo_rows)
     check_unit_rows("photo_vectors", photo_vectors)
     check_unit_rows("sketch_vectors", sketch_vectors)
     check_shape("sketch_vectors", sketch_vectors, ("N", photo_vectors.shape[1]))
@@ -145,6 +145,24 @@ def photo_rows_of(photos: Split, sketches: Split) -> NDArray[np.int64]:
     return first[places].astype(np.int64)
 
 
+def check_pairs(photos: int, sketches: int, photo_rows: NDArray[np.int64]) -> None:
+    """Raise unless there are sketches and each has its row among so many photos.
+
+    Args:
+        photos: P.
+        sketches: N.
+        photo_rows: (N,) int64, the photo that each sketch shows.
+    """
+    check_shape("photo_rows", photo_rows, (sketches,), "Give the photo of each sketch.")
+    if not sketches:
+        raise BadInputError("pairs must be of training sketches and photos; got none. Give some.")
+    if photo_rows.dtype != np.int64:
+        raise BadInputError(f"photo_rows must be int64; got {photo_rows.dtype}.")
+    outside = photo_rows[(photo_rows < 0) | (photo_rows >= photos)]
+    if len(outside):
+        raise BadInputError(f"photo_rows must be in 0..{photos - 1}; got {outside[0]}.")
+
+
 def fit_pair(
     encoder: Encoder | EncoderPair,
     photos: Sequence[Path],
@@ -170,7 +188,7 @@ def fit_pair(
         BadInputError: No pairs, an exported encoder, or one of :func:`fit_paired_whitening`.
         ImageError: A picture cannot be read or shows nothing.
     """
-    _check_pairs(len(photos), len(sketches), photo_rows)
+    check_pairs(len(photos), len(sketches), photo_rows)
     if whiten is not None:
         _check_ridge(whiten[1])
     pair, said = _as_pair(encoder), on_progress or (lambda count: None)
@@ -235,17 +253,6 @@ def _inverse_root(moments: NDArray[np.float64], ridge: float) -> NDArray[np.floa
     roots = np.sqrt(np.maximum(eigenvalues, 0) + ridge * share)
     inverse: NDArray[np.float64] = (directions / roots) @ directions.T
     return inverse
-
-
-def _check_pairs(photos: int, sketches: int, photo_rows: NDArray[np.int64]) -> None:
-    check_shape("photo_rows", photo_rows, (sketches,), "Give the photo of each sketch.")
-    if not sketches:
-        raise BadInputError("pairs must be of training sketches and photos; got none. Give some.")
-    if photo_rows.dtype != np.int64:
-        raise BadInputError(f"photo_rows must be int64; got {photo_rows.dtype}.")
-    outside = photo_rows[(photo_rows < 0) | (photo_rows >= photos)]
-    if len(outside):
-        raise BadInputError(f"photo_rows must be in 0..{photos - 1}; got {outside[0]}.")
 
 
 def _check_ridge(ridge: float) -> None:

@@ -4,7 +4,7 @@ The transform belongs to the encoder and is part of its fingerprint: the same pi
 the same numbers wherever it enters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,6 +89,14 @@ class Transform:
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
         """RGB picture to (H, W, 3) uint8 of the input size. Filter: bicubic, antialiased."""
         return np.array(getattr(self, f"_{self.fit}")(image))  # copies: rows are contiguous
+
+    def read_pixels(self, read: Callable[["Transform"], Image.Image]) -> NDArray[np.uint8]:
+        """:meth:`pixels` of a picture that is still to be read.
+
+        Args:
+            read: Gives the picture as a transform wants it: with that detail and that pen.
+        """
+        return self.pixels(read(self))
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """(B, H, W, 3) uint8 to (B, 3, H, W) float32, channels last in memory."""

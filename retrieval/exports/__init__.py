@@ -21,6 +21,7 @@ from ..checkpoints import MAX_DRIFT, probe_pictures
 from ..encoder import Encoder
 from ..errors import BadInputError, DamagedDataError, EncoderMismatchError, FgirError
 from ..files import new_folder, write_atomically
+from ..joined import JoinedEncoder
 from ._card import Training, card
 from ._description import CARD, DESCRIPTION, Description
 from ._encoder import ExportedEncoder
@@ -148,6 +149,11 @@ def _check_exportable(encoder: Encoder, form: Format, kind: str) -> None:
         raise BadInputError(
             "what is exported must be a run or an encoder; got a graph that was exported already. "
             "Export the encoder that it was made from."
+        )
+    if isinstance(encoder, JoinedEncoder):
+        raise BadInputError(
+            "what is exported must be one encoder; got a joined one, whose parts prepare pictures "
+            "each in its own way. Export the encoders that were joined, each on its own."
         )
     if encoder.transform.fit == "native":
         raise BadInputError(

@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from .. import plugins
 from ..encoder import Encoder
 from ..errors import BadInputError, FgirError
+from ..joined import JoinedEncoder
 from ..lanes import open_lanes
 from ..tensors import device_of
 from ._runtime import Job, Runtime
@@ -75,7 +76,7 @@ def check_runtime(name: str, device: str) -> None:
 
 
 def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 1) -> Encoder:
-    """The same encoder, its backbone computed by the runtime ``name``.
+    """The same encoder, its backbone, or that of each part, computed by the runtime ``name``.
 
     Args:
         encoder: In eval mode, on the device where it will run.
@@ -87,6 +88,10 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
         BadInputError: This machine does not have it.
         UnsuitableRuntimeError: It cannot compute this network.
     """
+    if isinstance(encoder, JoinedEncoder):
+        return encoder.with_encoders(
+            [with_runtime(part, name, lanes=lanes, threads=threads) for part in encoder.encoders()]
+        )
     check_runtime(name, device_of(encoder.backbone).type)
     job = Job(
         early=encoder.pooling.needs_early,
@@ -133,7 +138,7 @@ def fastest(
     reference = with_runtime(encoder, EAGER, lanes=lanes, threads=threads)
     if not sample:
         return EAGER, reference
-    device = device_of(encoder.backbone)  # a runtime may hold no parameters of its own
+    device = device_of(encoder)  # a runtime may hold no parameters of its own
     want = _vectors(reference, sample, device, lanes, threads)
     rounding_hurts = False
     for name in worth_trying(encoder, images, lanes):
@@ -155,10 +160,12 @@ def fastest(
 
 def worth_trying(encoder: Encoder, images: int, lanes: int) -> list[str]:
     """Runtimes that work here and pay for their start-up with so many images, fastest first."""
-    device = device_of(encoder.backbone)
-    size = encoder.transform.size
+    device = device_of(encoder)
+    parts = encoder.encoders() if isinstance(encoder, JoinedEncoder) else [encoder]
     with FlopCounterMode(display=False) as counter, torch.inference_mode(), _using(1):
-        encoder.backbone(torch.zeros(1, 3, size, size, device=device))
+        for part in parts:
+            size = part.transform.size
+            part.backbone(torch.zeros(1, 3, size, size, device=device))
     work = images * counter.get_total_flops() / 1e9 / lanes
     return [
         name

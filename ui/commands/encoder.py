@@ -22,6 +22,14 @@ def encoder(
         Path | None,
         typer.Option(help="Join a pair: the one for sketches; the photos' when left out."),
     ] = None,
+    join: Annotated[
+        list[Path] | None,
+        typer.Option(help="Join encoders, or pairs door by door, into one; give two or more."),
+    ] = None,
+    share: Annotated[
+        list[float] | None,
+        typer.Option(help="Of the score, 0..1, for each --join but the last, which has the rest."),
+    ] = None,
     show: Annotated[
         bool, typer.Option("--show", help="Print what is in the folder; make nothing.")
     ] = False,
@@ -54,13 +62,17 @@ def encoder(
 
     With --centred or --whiten paired, it becomes a pair that learned from --pairs what photos and
     what sketches have in common. With --photo-door, two saved encoders become a pair: photos and
-    sketches in one space.
+    sketches in one space. With --join A --join B --share 0.6, two of them become one whose scores
+    are the mean of theirs, A's counting for 0.6.
     """
     if show:
         _show(out)
         return
     if photo_door is not None or sketch_door is not None:
-        _join(out, photo_door, sketch_door)
+        _pair(out, photo_door, sketch_door)
+        return
+    if join or share:
+        _join(out, join or [], share or [])
         return
     from retrieval.encoder_folders import keep_encoder
     from retrieval.encoder_pair import EncoderPair
@@ -126,7 +138,7 @@ def _show(folder: Path) -> None:
         typer.echo(f"{name}: {described}, {one.dim} dimensions, fingerprint {one.fingerprint()}")
 
 
-def _join(out: Path, photo: Path | None, sketch: Path | None) -> None:
+def _pair(out: Path, photo: Path | None, sketch: Path | None) -> None:
     from retrieval.encoder_folders import open_encoder, save_pair
     from retrieval.encoder_pair import EncoderPair
     from retrieval.errors import BadInputError
@@ -140,3 +152,27 @@ def _join(out: Path, photo: Path | None, sketch: Path | None) -> None:
     pair = EncoderPair(one, other)
     save_pair(pair, out)
     typer.echo(f"{out}: pair, {pair.dim} dimensions, fingerprint {pair.fingerprint()[:12]}")
+
+
+def _join(out: Path, folders: list[Path], shares: list[float]) -> None:
+    from retrieval.encoder_folders import keep_encoder, open_encoder
+    from retrieval.encoder_pair import EncoderPair
+    from retrieval.errors import BadInputError
+    from retrieval.joined import join
+
+    if len(folders) < 2:
+        raise BadInputError(
+            f"--join must name two encoders or more; got {len(folders)}. Add --join FOLDER."
+        )
+    if len(shares) != len(folders) - 1:
+        raise BadInputError(
+            f"--share must be given for each --join but the last, {len(folders) - 1} in all; got "
+            f"{len(shares)}. --share 0.5 joins two alike."
+        )
+    if not (all(0 <= share <= 1 for share in shares) and sum(shares) <= 1):
+        given = ", ".join(f"{share:g}" for share in shares)
+        raise BadInputError(f"--share must be in 0..1, together at most 1; got {given}.")
+    joined = join([open_encoder(folder) for folder in folders], [*shares, 1 - sum(shares)])
+    keep_encoder(joined, out)
+    kind = "joined pair" if isinstance(joined, EncoderPair) else "joined"
+    typer.echo(f"{out}: {kind}, {joined.dim} dimensions, fingerprint {joined.fingerprint()[:12]}")
