@@ -3,9 +3,9 @@
     python benchmarks/accuracy/sketches.py --data DATA [--sets qmul_shoe qmul_chair] [--part 1/2]
 
 Rows are the recipe ``sketches`` and what each changes. All training pairs are learned and the last
-epoch is kept; every setting was chosen on training pairs held out. The rows "pretrained" start from
-an encoder that learned contours of ShoeV2's photos, without the near twins of test photos. The
-floors are those of sketches_frozen.py, which runs first. A row whose report is kept is not measured
+epoch is kept; every setting was chosen on training pairs held out. One row joins two encoders, of
+pictures as they are and of pictures stretched to the object's box. One starts from an encoder that
+learned contours of ShoeV2's photos, without the near twins of test photos. The floors are those of sketches_frozen.py, which runs first. A row whose report is kept is not measured
 again; one that was stopped goes on. Several processes may share the rows out: --part 1/2.
 """
 
@@ -19,8 +19,11 @@ import numpy as np
 from retrieval import benchmarks
 from retrieval.comparison import compare
 from retrieval.contour_pairs import write_contour_pairs
-from retrieval.encoder_folders import open_encoder
+from retrieval.data import Benchmark
+from retrieval.encoder_folders import open_encoder, save_pair
+from retrieval.encoder_pair import EncoderPair
 from retrieval.evaluation import EvaluationReport, evaluate, table
+from retrieval.joined import join_pairs
 from retrieval.leaks import near_duplicates
 from train.config import read_recipe
 from train.data import read_benchmark
@@ -31,23 +34,25 @@ SETS = {"qmul_shoe": "qmul-shoe", "qmul_chair": "qmul-chair"}
 LIKENESS = 0.95
 """Of photos that contours are not drawn of, see :func:`retrieval.leaks.near_duplicates`."""
 
-TRIPLET = ["loss.name=triplet", "loss.margin=0.2", "loss.triplets=batch_hard"]
+STRETCHED = "info_nce, stretched"
 ROWS: dict[str, list[str]] = {
-    "triplet": [*TRIPLET, "pairs.whitening=0"],
-    "info_nce": ["pairs.whitening=0"],
-    "info_nce, two branches": ["pairs.whitening=0", "pairs.sharing=nothing"],
+    "info_nce": [],
+    STRETCHED: ["encoder.fit=stretch"],
+    "triplet": ["loss.name=triplet", "loss.margin=0.2", "loss.triplets=batch_hard"],
+    "info_nce, not whitened": ["pairs.whitening=0"],
+    "info_nce, two branches": ["pairs.sharing=nothing"],
     "info_nce, norms apart": [
-        "pairs.whitening=0",
         "pairs.sharing=all but norms",
         "run.freeze_batch_norm=false",
         "run.precision=fp32",
     ],
-    "info_nce, photos as edges": ["pairs.whitening=0", "pairs.edges=0.5"],
-    "info_nce, whitened": [],
-    "pretrained, whitened": [],
+    "info_nce, photos as edges": ["pairs.edges=0.5"],
+    "info_nce, pretrained on contours": [],
 }
-BEST = "pretrained, whitened"
-SEEDS = {BEST: (0, 1, 2)}
+JOINED = ("info_nce", STRETCHED)
+BEST = "info_nce and stretched, joined"
+SHARE = 0.5
+SEEDS = dict.fromkeys(JOINED, (0, 1, 2))
 
 PUBLISHED = {
     "qmul_shoe": {"Triplet-SN": "39.1 / 87.8", "DSSA": "61.7 / 94.8"},
@@ -74,7 +79,7 @@ def main() -> None:
         for name in chosen.sets
     ]
     for name, row, seed in rows[number - 1 :: count]:
-        out = chosen.runs / name / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
+        out = _folder(chosen.runs, name, row, seed)
         if (out / "report" / "report.json").exists():
             continue
         print(f"== {name}: {row}, seed {seed}", flush=True)
@@ -86,21 +91,42 @@ def main() -> None:
             f"seed={seed}",
             *ROWS[row],
         ]
-        if row.startswith("pretrained"):
+        if "pretrained" in row:
             settings.append(f"encoder.start={_pretrained(chosen.data, chosen.runs, weights)}")
         _run(settings, out)
-        report = evaluate(
-            open_encoder(out / "best"), read_benchmark(read_recipe("sketches", settings))
-        )
-        report.named(f"{row}, seed {seed}").save(out / "report")
-        print(report, flush=True)
-        if row == BEST and name == "qmul_shoe":
-            options = {"distractors": str(chosen.data / "shoev2-photos")}
-            crowded = benchmarks.read("pairs", chosen.data / SETS[name], options)
-            report = evaluate(open_encoder(out / "best"), crowded)
-            report.named(f"{row}, seed {seed}").save(out / "distractors")
-            print(report, flush=True)
+        _measure(out, row, seed, read_benchmark(read_recipe("sketches", settings)))
+    for name in chosen.sets:
+        for seed in SEEDS[STRETCHED]:
+            _join(chosen.data, chosen.runs, name, seed)
     _write(chosen.runs)
+
+
+def _folder(runs: Path, name: str, row: str, seed: int) -> Path:
+    return runs / name / f"{row.replace(', ', '-').replace(' ', '_')}-{seed}"
+
+
+def _measure(out: Path, row: str, seed: int, tested: Benchmark, report: str = "report") -> None:
+    found = evaluate(open_encoder(out / "best"), tested).named(f"{row}, seed {seed}")
+    found.save(out / report)
+    print(found, flush=True)
+
+
+def _join(data: Path, runs: Path, name: str, seed: int) -> None:
+    """The two ways of fitting a picture, each with the network that learned it, half and half."""
+    out = _folder(runs, name, BEST, seed)
+    parts = [_folder(runs, name, row, seed) for row in JOINED]
+    if (out / "report" / "report.json").exists() or not all(
+        (part / "report" / "report.json").exists() for part in parts
+    ):
+        return
+    first, second = (open_encoder(part / "best") for part in parts)
+    if isinstance(first, EncoderPair) and isinstance(second, EncoderPair):
+        save_pair(join_pairs(first, second, SHARE), out / "best", overwrite=True)
+    root = data / SETS[name]
+    if name == "qmul_shoe":
+        options = {"distractors": str(data / "shoev2-photos")}
+        _measure(out, BEST, seed, benchmarks.read("pairs", root, options), "distractors")
+    _measure(out, BEST, seed, benchmarks.read(name, root, {}))
 
 
 def _run(settings: list[str], out: Path) -> None:
@@ -180,10 +206,10 @@ def _part(
             for k, each in zip((1, 5, 10), values, strict=True)
         )
         lines += [f"{BEST}, {len(best)} seeds: {shown} (mean, standard deviation).", ""]
-    plain = [report for report in reports if report.encoder["name"] == "info_nce, seed 0"]
-    for other in plain:
-        for one in best:
-            lines += [str(compare(other, one)), ""]
+    by_name = {str(report.encoder["name"]): report for report in reports}
+    for one in best:
+        seed = str(one.encoder["name"]).rpartition(", ")[2]
+        lines += [str(compare(by_name[f"info_nce, {seed}"], one)), ""]
     run = reports[-1].run
     hardware = ", ".join(f"{fact} {value}" for fact, value in run["hardware"].items())
     crowded = [EvaluationReport.load(folder) for folder in sorted(runs.glob("*/distractors"))]
