@@ -5,8 +5,9 @@
 Rows are the recipe ``sketches`` and what each changes. All training pairs are learned and the last
 epoch is kept; every setting was chosen on training pairs held out. One row joins two encoders, of
 pictures as they are and of pictures stretched to the object's box. One starts from an encoder that
-learned contours of ShoeV2's photos, without the near twins of test photos. The floors are those of sketches_frozen.py, which runs first. A row whose report is kept is not measured
-again; one that was stopped goes on. Several processes may share the rows out: --part 1/2.
+learned contours of ShoeV2's photos, without the near twins of test photos. The floors are those of
+sketches_frozen.py, which runs first. A row whose report is kept is not measured again; one that was
+stopped goes on. Several processes may share the rows out: --part 1/2.
 """
 
 import argparse
