@@ -17,10 +17,9 @@ from typing import Any
 from .contours import contours
 from .errors import BadInputError
 from .images import ImageError, decode
-from .strokes import CANVAS
 
 DECIMALS = 1
-"""Of a coordinate on a canvas of 256."""
+"""Of a coordinate, on a canvas of 256."""
 
 
 def write_contour_pairs(
@@ -63,7 +62,7 @@ def _write(photos: Sequence[Path], out: Path, on_progress: Callable[[int], None]
         on_progress(1)
         key = f"{number:06d}"
         try:
-            drawing = contours(decode(photo)).fitted(CANVAS)
+            drawing = contours(decode(photo))
         except ImageError as error:
             left_out.append(str(error))
             continue
