@@ -16,6 +16,7 @@ from . import plugins, poolings
 from .backbones import Backbone, build_backbone
 from .centring import Centring
 from .checks import check_shape
+from .energy import Energy, energy_of_door
 from .errors import BadInputError
 from .poolings import Pooling
 from .tensors import device_of
@@ -28,6 +29,8 @@ REVISION = 1
 
 class Encoder(nn.Module):
     """Backbone, pooling, projection, centring, whitening, unit norm: ``forward`` is the figure.
+
+    A door of a pair that learned an energy has that as a last layer, see :mod:`retrieval.energy`.
 
     Attributes:
         dim: D, length of a vector.
@@ -45,12 +48,13 @@ class Encoder(nn.Module):
         projection: nn.Linear | None = None,
         centring: Centring | None = None,
         whitening: Whitening | None = None,
+        energy: Energy | None = None,
         flip: bool = False,
     ) -> None:
         super().__init__()
         self.backbone, self.pooling, self.transform = backbone, pooling, transform
         self.projection, self.centring = projection, centring
-        self.whitening, self.flip = whitening, flip
+        self.whitening, self.energy, self.flip = whitening, energy, flip
         self.dim = self._chain_of_sizes()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -134,6 +138,7 @@ class Encoder(nn.Module):
             if whitening is None
             else {"dim": whitening.dim, "method": whitening.method},
             **({} if self.centring is None else {"centring": True}),
+            **({} if self.energy is None else {"energy": str(self.energy.door)}),
         }
 
     @classmethod
@@ -153,6 +158,8 @@ class Encoder(nn.Module):
             dim = projection.out_features
         if settings["whitening"] is not None:
             whitening = Whitening(dim, **settings["whitening"])
+        door = settings.get("energy")
+        length = dim if whitening is None else whitening.dim
         return cls(
             backbone,
             pooling,
@@ -160,6 +167,7 @@ class Encoder(nn.Module):
             projection=projection,
             centring=Centring(dim) if settings.get("centring") else None,
             whitening=whitening,
+            energy=None if door is None else energy_of_door(length, door),
             flip=flip,
         ).eval()
 
@@ -174,7 +182,7 @@ class Encoder(nn.Module):
         return digest.hexdigest()
 
     def with_whitening(self, whitening: Whitening | None) -> "Encoder":
-        """The same encoder, sharing its weights, with another last step.
+        """The same encoder, sharing its weights, with another last step and no energy.
 
         Example:
             ``encoder.with_whitening(fit_whitening(vectors, 256))`` where ``vectors`` are those
@@ -191,13 +199,26 @@ class Encoder(nn.Module):
         ).train(self.training)
 
     def with_centring(self, centring: Centring) -> "Encoder":
-        """The same encoder, sharing its weights, with another centring and no whitening."""
+        """The same encoder, sharing its weights, with another centring and no step after it."""
         return Encoder(
             self.backbone,
             self.pooling,
             self.transform,
             projection=self.projection,
             centring=centring,
+            flip=self.flip,
+        ).train(self.training)
+
+    def with_energy(self, energy: Energy) -> "Encoder":
+        """The same encoder, sharing its weights, as a door of a pair that ranks by an energy."""
+        return Encoder(
+            self.backbone,
+            self.pooling,
+            self.transform,
+            projection=self.projection,
+            centring=self.centring,
+            whitening=self.whitening,
+            energy=energy,
             flip=self.flip,
         ).train(self.training)
 
@@ -212,6 +233,7 @@ class Encoder(nn.Module):
             "projection": self.projection,
             "centring": self.centring,
             "whitening": self.whitening,
+            "learned energy": self.energy,
         }
         for name, part in made_for.items():
             if part is not None:
@@ -253,6 +275,8 @@ class Encoder(nn.Module):
             vectors = F.normalize(descriptors)  # (B, D)
             if self.whitening is not None:
                 vectors = F.normalize(self.whitening(vectors))
+            if self.energy is not None:
+                vectors = self.energy(vectors)
             return vectors * has_features
 
     def _maps(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -276,6 +300,12 @@ class Encoder(nn.Module):
         if self.whitening is not None:
             check_shape("whitening", self.whitening.projection, (dim, "D"))
             dim = self.whitening.dim
+        if self.energy is not None:
+            if self.energy.given != dim:
+                raise BadInputError(
+                    f"energy must be of vectors of {dim} numbers; got one of {self.energy.given}."
+                )
+            dim = self.energy.dim
         return dim
 
 
@@ -296,6 +326,17 @@ def unusable(vectors: NDArray[np.float32]) -> dict[int, str]:
     reasons = {int(row): "no usable features" for row in np.flatnonzero(finite & ~some)}
     reasons |= {int(row): "the vector is not finite" for row in np.flatnonzero(~finite)}
     return dict(sorted(reasons.items()))
+
+
+def build_pooling(options: Mapping[str, Any], channels: tuple[int, int]) -> Pooling:
+    """The pooling of a name and options, for an early and a last map of this many channels.
+
+    Raises:
+        BadInputError: Unknown name or option.
+    """
+    facts = {} if "channels" in options else {"channels": channels[1]}
+    made: Pooling = plugins.build(poolings, options, **facts)
+    return made
 
 
 def build_encoder(
@@ -345,7 +386,7 @@ def build_encoder(
             last_stride=last_stride,
             keep_layers=keep_layers,
         )
-        part: Pooling = plugins.build(poolings, chosen)
+        part = build_pooling(chosen, network.channels)
         projection = None
         if dim is not None:
             projection = nn.Linear(part.out_dim(network.channels) * (2 if flip else 1), dim)

@@ -4,10 +4,11 @@ import hashlib
 import json
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from .data import Modality
 from .encoder import Encoder
+from .energy import energy_layers
 from .errors import BadInputError
 
 REVISION = 1
@@ -46,6 +47,15 @@ class EncoderPair(nn.Module):
     def door(self, modality: Modality) -> Encoder:
         """The encoder of pictures of this kind."""
         return self.sketch if modality == Modality.SKETCH else self.photo
+
+    def with_energy(self, weight: Tensor) -> "EncoderPair":
+        """The same pair, sharing its weights, that ranks by a learned energy.
+
+        Args:
+            weight: W, (D, D), see :mod:`retrieval.energy`.
+        """
+        photo, sketch = energy_layers(weight)
+        return EncoderPair(self.photo.with_energy(photo), self.sketch.with_energy(sketch))
 
     def settings(self) -> dict[str, Any]:
         """Of each door, as :meth:`retrieval.encoder.Encoder.settings` has them."""

@@ -359,4 +359,5 @@ def encoder_name(settings: Mapping[str, Any]) -> str:
     words += ["centred"] if settings.get("centring") else []
     if settings["whitening"]:
         words.append(f"{settings['whitening']['method']} {settings['whitening']['dim']}")
+    words += ["learned energy"] if settings.get("energy") else []
     return " ".join(words)

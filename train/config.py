@@ -138,6 +138,10 @@ class PairsConfig:
         whitening: Dimensions of a paired whitening fitted to the best encoder at the end; 0 fits
             none.
         ridge: Of that whitening.
+        labels: Columns of the benchmark, apart by commas, such as "label": the labels of objects
+            that a classifier beside the loss must tell from their sketches and their photos. None
+            when empty. Columns of your own table are kept with ``benchmark.groups``.
+        label_weight: Of their mean cross-entropy, added to the loss.
     """
 
     sharing: str = "all"
@@ -151,11 +155,13 @@ class PairsConfig:
     edges: float = 0.0
     whitening: int = 0
     ridge: float = 1.0
+    labels: str = ""
+    label_weight: float = 0.5
 
     def __post_init__(self) -> None:
         if self.sharing not in SHARING:
             raise BadInputError(unknown("pairs.sharing", self.sharing, SHARING))
-        for name in ("turned", "scaled", "shifted", "bent", "ridge"):
+        for name in ("turned", "scaled", "shifted", "bent", "ridge", "label_weight"):
             _in_range(f"pairs.{name}", getattr(self, name), 0)
         for name in ("thickness", "removed", "least_share", "edges"):
             _in_range(f"pairs.{name}", getattr(self, name), 0, 1)

@@ -264,6 +264,7 @@ class Run:
         self, encoder: AnyEncoder, loss: float | None, speed: float, started: float
     ) -> None:
         """Validate, keep the encoder if it is the best so far, tell everybody."""
+        encoder = self.task.kept(encoder)
         score = self._validated(encoder)
         if self.epoch > self.config.schedule.warmup and score.spread < COLLAPSED:
             raise collapsed(score.spread, self.epoch)

@@ -131,14 +131,14 @@ def chosen_encoder(
 ) -> "Encoder | EncoderPair":
     """The encoder that the options above describe: a saved one, or a frozen backbone."""
     if folder is not None:
-        from retrieval import plugins, poolings
+        from retrieval.encoder import build_pooling
         from retrieval.encoder_folders import open_encoder
 
         saved = open_encoder(folder)
         if pooling is None:
             return saved
         one = without_doors(saved, "--pooling")
-        return one.with_pooling(plugins.build(poolings, part(pooling)))
+        return one.with_pooling(build_pooling(part(pooling), one.backbone.channels))
     from retrieval.encoder import build_encoder
 
     return build_encoder(

@@ -158,6 +158,8 @@ def _facts(encoder: Encoder, description: Description) -> str:
     last = ["projection to " + str(encoder.projection.out_features)] if encoder.projection else []
     if encoder.whitening is not None:
         last.append(f"{encoder.whitening.method} whitening to {encoder.whitening.dim}")
+    if encoder.energy is not None:
+        last.append("learned energy")
     rows = {
         "backbone": encoder.backbone.name,
         "pooling": _words(encoder.pooling.settings()),

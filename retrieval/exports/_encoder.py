@@ -13,6 +13,7 @@ from ..backbones import Backbone
 from ..centring import Centring
 from ..checks import check_shape
 from ..encoder import Encoder
+from ..energy import Energy
 from ..errors import BadInputError, DamagedDataError
 from ..files import write_atomically
 from ..poolings import Pooling
@@ -113,6 +114,13 @@ class ExportedEncoder(Encoder):
         raise BadInputError(
             "centring must be fitted before an encoder is exported; got an exported one. Fit it to "
             "the encoder it was made from, then export that."
+        )
+
+    def with_energy(self, energy: Energy) -> Encoder:
+        """Refused: the last steps are inside the graph."""
+        raise BadInputError(
+            "energy must be learned before an encoder is exported; got an exported one. Train the "
+            "encoder it was made from, then export that."
         )
 
     def with_pooling(self, pooling: Pooling) -> Encoder:

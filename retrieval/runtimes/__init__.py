@@ -119,6 +119,7 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
         projection=encoder.projection,
         centring=encoder.centring,
         whitening=encoder.whitening,
+        energy=encoder.energy,
         flip=encoder.flip,
     ).eval()
 

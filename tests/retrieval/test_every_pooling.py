@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from retrieval import plugins, poolings
+from retrieval.encoder import build_pooling
 from retrieval.poolings import Pooling
 
 NAMES = plugins.names(poolings)
@@ -14,8 +15,7 @@ CHANNELS = (3, 5)
 
 
 def made(name: str) -> Pooling:
-    part: Pooling = plugins.build(poolings, {"name": name})
-    return part.eval()
+    return build_pooling({"name": name}, CHANNELS).eval()
 
 
 def variants() -> list[dict[str, object]]:
@@ -40,8 +40,7 @@ def maps(batch: int = 4, dtype: torch.dtype = torch.float32) -> tuple[Tensor, Te
 
 @pytest.fixture(params=variants(), ids=str)
 def pooling(request: pytest.FixtureRequest) -> Pooling:
-    part: Pooling = plugins.build(poolings, request.param)
-    return part.eval()
+    return build_pooling(request.param, CHANNELS).eval()
 
 
 def test_the_folder_has_parts() -> None:

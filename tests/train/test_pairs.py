@@ -17,14 +17,21 @@ from retrieval.encoder import build_encoder
 from retrieval.encoder_folders import open_encoder
 from retrieval.encoder_pair import EncoderPair
 from retrieval.encoding import encode_files
+from retrieval.energy import SketchEnergy, energies
 from retrieval.errors import BadInputError
+from retrieval.poolings.attention_style import AttentionStyle
 from train.config import TrainConfig, read_recipe
 from train.losses.info_nce import InfoNCE
+from train.losses.normalised_softmax import NormalisedSoftmax
 from train.losses.triplet import Triplet
+from train.pair_labels import LabelHeads, Labelled
 from train.pair_network import PairNetwork
 from train.pair_pictures import PairBatches, PairPictures
+from train.ranks import Ranks
+from train.run import Listeners, Run
+from train.run_folder import RunFolder
 from train.tasks._task import Halves
-from train.tasks.pairs import held_out, tied
+from train.tasks.pairs import Pairs, held_out, tied
 from train.trainer import resume, train
 
 SIDE = 48
@@ -354,3 +361,145 @@ def test_the_classes_of_photos_have_no_pairs(
 def test_the_task_is_found_by_its_name(benchmark_of_pairs: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"'pears'.*Did you mean 'pairs'"):
         train(recipe("task=pears"), tmp_path / "run", benchmark=benchmark_of_pairs)
+
+
+ENERGY = ["loss={ name = 'holef_style' }", "encoder.dim=8", "schedule.epochs=1"]
+
+
+def test_attention_is_trained_and_kept(benchmark_of_pairs: Benchmark, tmp_path: Path) -> None:
+    config = recipe("encoder.pooling={ name = 'attention_style', cells = 2 }", "schedule.epochs=1")
+    result = train(config, tmp_path / "run", benchmark=benchmark_of_pairs)
+    pair = open_encoder(result.encoder_folder)
+    assert isinstance(pair, EncoderPair)
+    pooling = pair.sketch.pooling
+    assert isinstance(pooling, AttentionStyle)
+    assert pooling.scores.weight.abs().max() > 0
+    where = pooling.attention(torch.rand(1, pooling.channels, 4, 4))
+    assert (where - 1 / 16).abs().max() > 1e-6
+
+
+def test_a_run_keeps_the_energy_it_learned(benchmark_of_pairs: Benchmark, tmp_path: Path) -> None:
+    result = train(recipe(*ENERGY), tmp_path / "run", benchmark=benchmark_of_pairs)
+    pair = open_encoder(result.encoder_folder)
+    assert isinstance(pair, EncoderPair)
+    assert pair.dim == 10
+    assert isinstance(pair.sketch.energy, SketchEnergy)
+    weight = pair.sketch.energy.weight
+    assert 1e-3 < (weight - torch.eye(8)).abs().max() < 0.5
+    paths = benchmark_of_pairs.train_sketches.paths, benchmark_of_pairs.train.paths
+    plain = EncoderPair(pair.photo.with_whitening(None), pair.sketch.with_whitening(None))
+    vectors = [
+        encode_files(one, files, modality=modality).vectors
+        for one in (plain, pair)
+        for files, modality in zip(paths, (Modality.SKETCH, Modality.PHOTO), strict=True)
+    ]
+    energy = energies(*(torch.from_numpy(rows) for rows in vectors[:2]), weight)
+    scores = torch.from_numpy(vectors[2] @ vectors[3].T)
+    for one, other in zip(energy.tolist(), scores.tolist(), strict=True):
+        assert np.corrcoef(one, other)[0, 1] == pytest.approx(-1, abs=1e-3)
+
+
+def test_validation_ranks_as_what_is_kept(benchmark_of_pairs: Benchmark, tmp_path: Path) -> None:
+    """A run with an energy that was stopped goes on, and validates by its energy."""
+    config = recipe(*ENERGY, "schedule.epochs=2", "optimizer.loss_learning_rate=0.3")
+    whole = train(config, tmp_path / "whole", benchmark=benchmark_of_pairs)
+    train(
+        config,
+        tmp_path / "parts",
+        benchmark=benchmark_of_pairs,
+        should_stop=lambda: True,
+    )
+    parts = resume(tmp_path / "parts", benchmark=benchmark_of_pairs, should_stop=lambda: False)
+    first, second = open_encoder(whole.encoder_folder), open_encoder(parts.encoder_folder)
+    assert first.fingerprint() == second.fingerprint()
+    task = Pairs(config, benchmark_of_pairs, torch.device("cpu"), Ranks())
+    score = task.score(first)
+    best = max(report.hits for report in whole.reports[1:])
+    kept = [report for report in whole.reports[1:] if report.hits == best][-1]
+    assert score.hits == kept.hits
+    assert score.map_at_r == pytest.approx(kept.map_at_r)
+    plain = EncoderPair(*(door.with_whitening(None) for door in (first.photo, first.sketch)))
+    assert task.score(plain).map_at_r != pytest.approx(kept.map_at_r)
+
+
+def test_an_energy_is_not_whitened(benchmark_of_pairs: Benchmark, tmp_path: Path) -> None:
+    sentence = r"pairs\.whitening must be 0 with the loss holef_style, .* got 4\. Set pairs"
+    with pytest.raises(BadInputError, match=sentence):
+        train(recipe(*ENERGY, "pairs.whitening=4"), tmp_path / "run", benchmark=benchmark_of_pairs)
+
+
+@pytest.fixture(scope="module")
+def labelled(root: Path) -> Benchmark:
+    """Objects of 2 kinds and 3 colours."""
+    rows = (root / "pairs.csv").read_text().splitlines()
+    table = [f"{rows[0]},label,colour"]
+    for row in rows[1:]:
+        number = int(row.split(",")[1].removesuffix(".jpg"))
+        table.append(f"{row},{'ab'[number % 2]},{'rgb'[number % 3]}")
+    (root / "labelled.csv").write_text("\n".join(table) + "\n")
+    return pairs.read(root, table="labelled.csv", groups="colour")
+
+
+def test_label_heads_are_their_definition() -> None:
+    torch.manual_seed(0)
+    columns = {"label": np.array([4, 4, 9, 9]), "colour": np.array([0, 1, 2, 1])}
+    heads = LabelHeads(columns, 5).double()
+    rows, targets = torch.randn(6, 5, dtype=torch.float64), torch.tensor([3, 0, 1])
+    terms = []
+    for head, values in zip(heads.heads, ([0, 0, 1, 1], [0, 1, 2, 1]), strict=True):
+        assert isinstance(head, NormalisedSoftmax)
+        column = []
+        for place, row in enumerate(rows):
+            cosines = [F.cosine_similarity(row, c, dim=0) / 0.05 for c in head.centers.detach()]
+            own = cosines[values[int(targets[place % 3])]]
+            column.append(torch.logsumexp(torch.stack(cosines), 0) - own)
+        terms.append(torch.stack(column).mean())
+    want = torch.stack(terms).mean()
+    torch.testing.assert_close(heads(rows, targets), want)
+    both = Labelled(Halves(Triplet()), heads, 0.25)
+    torch.testing.assert_close(both(rows, targets), both.pairs(rows, targets) + 0.25 * want)
+    assert torch.autograd.gradcheck(lambda x: heads(x, targets), (rows.requires_grad_(),))
+
+
+def test_labels_are_learned_from_sketches_and_photos(labelled: Benchmark, tmp_path: Path) -> None:
+    settings = ["pairs.labels=label, colour", "schedule.epochs=5", "validation_share=0"]
+    settings += ["optimizer.backbone_learning_rate=3e-3", "optimizer.loss_learning_rate=0.05"]
+    losses = {}
+    for weight in (0.0, 2.0):
+        run = Run(
+            recipe(*settings, f"pairs.label_weight={weight}"),
+            labelled,
+            RunFolder(tmp_path / str(weight)),
+            Listeners(),
+            Ranks(),
+        )
+        run.folder.create(run.config.settings(), run.facts())
+        run.go_on()
+        assert isinstance(run.loss, Labelled)
+        heads = run.loss.heads
+        assert isinstance(run.task, Pairs)
+        learned = run.task._learned
+        rows = [
+            torch.from_numpy(
+                encode_files(run.encoder.eval(), list(files), modality=modality).vectors
+            )
+            for files, modality in zip(
+                zip(*learned, strict=True), (Modality.SKETCH, Modality.PHOTO), strict=True
+            )
+        ]
+        targets = torch.from_numpy(run.data.targets)
+        losses[weight] = heads(torch.cat(rows), targets).item()
+    assert losses[2.0] < 0.5 * losses[0.0]
+
+
+def test_labels_that_are_not_there(
+    benchmark_of_pairs: Benchmark, labelled: Benchmark, tmp_path: Path
+) -> None:
+    for benchmark, known in ((benchmark_of_pairs, "none"), (labelled, "colour, label")):
+        sentence = f"must name labels that the benchmark has; got 'colours'.* known: {known}"
+        with pytest.raises(BadInputError, match=sentence):
+            train(recipe("pairs.labels=colours"), tmp_path / "run", benchmark=benchmark)
+    with pytest.raises(BadInputError, match=r"with 2 labels or more; got 'one' with 1"):
+        LabelHeads({"one": np.zeros(4, np.int64)}, 3)
+    with pytest.raises(BadInputError, match=r"pairs\.label_weight must be"):
+        recipe("pairs.label_weight=-1")

@@ -100,6 +100,10 @@ class Task(ABC):
             self.data.targets, chosen.classes, chosen.images, chosen.steps, self.config.seed
         )
 
+    def kept(self, encoder: AnyEncoder) -> AnyEncoder:
+        """What is validated and written for an encoder, or its running average, as it is now."""
+        return encoder
+
     def finish(self, best: Path) -> list[str]:
         """What is left to do to the best encoder, in its folder, at the end; notes on it."""
         return []

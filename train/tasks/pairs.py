@@ -26,6 +26,8 @@ from retrieval.paired import fit_pair
 
 from ..config import TrainConfig
 from ..data import TrainingData
+from ..losses import LearnedEnergy
+from ..pair_labels import LabelHeads, Labelled, columns_of
 from ..pair_network import PairNetwork
 from ..pair_pictures import PairBatches, PairPictures
 from ..ranks import Ranks
@@ -75,9 +77,29 @@ class Pairs(Task):
             tuple(f"left out: {sentence}" for sentence in pictures.rejected),
         )
         self._learned = [(sketches.paths[i], photos[i]) for i in shown]
+        labels = columns_of(config.pairs.labels, sketches.groups)
+        self._labels = {name: values[shown][first] for name, values in labels.items()}
+        self._energy: LearnedEnergy | None = None
 
     def loss(self) -> nn.Module:
-        return Halves(super().loss())
+        made, chosen = super().loss(), self.config.pairs
+        if isinstance(made, LearnedEnergy):
+            if chosen.whitening:
+                raise BadInputError(
+                    f"pairs.whitening must be 0 with the loss {self.config.loss['name']}, which "
+                    f"learns how vectors are compared; got {chosen.whitening}. "
+                    "Set pairs.whitening=0."
+                )
+            self._energy = made
+        if not self._labels:
+            return Halves(made)
+        heads = LabelHeads(self._labels, self.encoder.dim)
+        return Labelled(Halves(made), heads, chosen.label_weight)
+
+    def kept(self, encoder: AnyEncoder) -> AnyEncoder:
+        if self._energy is None:
+            return encoder
+        return cast(EncoderPair, encoder).with_energy(self._energy.energy_weight())
 
     @cached_property
     def network(self) -> PairNetwork:
