@@ -333,8 +333,8 @@ def test_runtimes_compute_each_part() -> None:
     assert [type(part.backbone).__name__ for part in folded.encoders()] == ["Folded", "Folded"]
     np.testing.assert_allclose(folded.vectors(images), joined.vectors(images), atol=1e-4)
     # Both parts count: together they are worth what neither is alone, or more.
-    for images in (1, 10**9):
-        alone = set(worth_trying(network(), images, 1)) | set(worth_trying(hog(), images, 1))
-        assert set(worth_trying(joined, images, 1)) >= alone
+    for count in (1, 10**9):
+        alone = set(worth_trying(network(), count, 1)) | set(worth_trying(hog(), count, 1))
+        assert set(worth_trying(joined, count, 1)) >= alone
     with pytest.raises(BadInputError, match="no runtime called 'fast'"):
         with_runtime(joined, "fast")
