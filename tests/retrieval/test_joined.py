@@ -26,7 +26,7 @@ from retrieval.local_descriptors import local_descriptors
 from retrieval.modalities import read_picture
 from retrieval.paired import fit_centring, fit_pair
 from retrieval.poolings.average import Average
-from retrieval.runtimes import with_runtime
+from retrieval.runtimes import with_runtime, worth_trying
 from retrieval.strokes import Drawing, Stroke
 from retrieval.transforms import Transform
 
@@ -332,5 +332,9 @@ def test_runtimes_compute_each_part() -> None:
     assert isinstance(folded, JoinedEncoder)
     assert [type(part.backbone).__name__ for part in folded.encoders()] == ["Folded", "Folded"]
     np.testing.assert_allclose(folded.vectors(images), joined.vectors(images), atol=1e-4)
+    # Both parts count: together they are worth what neither is alone, or more.
+    for count in (1, 10**9):
+        alone = set(worth_trying(network(), count, 1)) | set(worth_trying(hog(), count, 1))
+        assert set(worth_trying(joined, count, 1)) >= alone
     with pytest.raises(BadInputError, match="no runtime called 'fast'"):
         with_runtime(joined, "fast")
