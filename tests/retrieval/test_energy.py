@@ -144,9 +144,7 @@ def test_it_is_named_only_where_there_is_one() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(
-        BadInputError, match=r"energy must be of vectors of 6 numbers; got one of 5"
-    ):
+    with pytest.raises(BadInputError, match=r"must be of vectors of 6 numbers; got one of 5"):
         pair().photo.with_energy(PhotoEnergy(5))
     ranked = EncoderPair(*(build_encoder("small", size=32) for _ in range(2)))
     ranked = ranked.with_energy(torch.eye(ranked.dim))
