@@ -23,7 +23,9 @@ from retrieval.contour_pairs import write_contour_pairs
 from retrieval.data import Benchmark
 from retrieval.encoder_folders import open_encoder, save_pair
 from retrieval.encoder_pair import EncoderPair
+from retrieval.encoding import encode_files
 from retrieval.evaluation import EvaluationReport, evaluate, table
+from retrieval.human_triplets import agreement, read_triplets
 from retrieval.joined import join_pairs
 from retrieval.leaks import near_duplicates
 from train.config import read_recipe
@@ -112,6 +114,23 @@ def _measure(out: Path, row: str, seed: int, tested: Benchmark, report: str = "r
     print(found, flush=True)
 
 
+def _agreement(folder: Path, data: Path, name: str) -> str:
+    """Triplets that people judged, ranked as they did."""
+    tested = benchmarks.read(name, data / SETS[name], {})
+    pair = open_encoder(folder / "best")
+    judged = read_triplets(data / SETS[name] / "triplets.json").of(tested.query, tested.gallery)
+    vectors = [
+        encode_files(pair, split.paths, modality=split.modality).vectors
+        for split in (tested.query, tested.gallery)
+    ]
+    score = agreement(judged, *vectors)
+    low, high = score.clustered or (0.0, 0.0)
+    return (
+        f"{100 * score.value:.1f} % ({score.hits}/{score.count}; {100 * low:.1f}-{100 * high:.1f} "
+        "over sketches)"
+    )
+
+
 def _join(data: Path, runs: Path, name: str, seed: int) -> None:
     """The two ways of fitting a picture, each with the network that learned it, half and half."""
     out = _folder(runs, name, BEST, seed)
@@ -127,6 +146,8 @@ def _join(data: Path, runs: Path, name: str, seed: int) -> None:
     if name == "qmul_shoe":
         options = {"distractors": str(data / "shoev2-photos")}
         _measure(out, BEST, seed, benchmarks.read("pairs", root, options), "distractors")
+    people = _agreement(out, data, name)
+    (out / "people.txt").write_text(people + "\n", encoding="utf-8")
     _measure(out, BEST, seed, benchmarks.read(name, root, {}))
 
 
@@ -213,6 +234,13 @@ def _part(
         lines += [str(compare(by_name[f"info_nce, {seed}"], one)), ""]
     run = reports[-1].run
     hardware = ", ".join(f"{fact} {value}" for fact, value in run["hardware"].items())
+    people = sorted(runs.glob("*/people.txt"))
+    lines += [
+        f"Triplets of a sketch and two photos ranked as people did, {BEST}: "
+        + "; ".join(f"seed {n}: {file.read_text().strip()}" for n, file in enumerate(people))
+        + ".",
+        "",
+    ]
     crowded = [EvaluationReport.load(folder) for folder in sorted(runs.glob("*/distractors"))]
     if crowded:
         lines += ["With the 2,000 photos of ShoeV2 in the gallery:", "", table(crowded)]
