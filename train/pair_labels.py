@@ -71,7 +71,8 @@ class Labelled(nn.Module):
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """(2B, D) and (B,) to a scalar."""
         loss: Tensor = self.pairs(embeddings, targets)
-        return loss + self.weight * self.heads(embeddings, targets)
+        labels: Tensor = self.heads(embeddings, targets)
+        return loss + self.weight * labels
 
 
 def columns_of(names: str, groups: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:

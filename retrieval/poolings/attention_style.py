@@ -72,7 +72,7 @@ class AttentionStyle(Pooling):
 
     def attention(self, last: Tensor) -> Tensor:
         """Where it looks: (B, C, h, w) to (B, h, w), 0 or more, sum 1."""
-        scores = self.scores(F.relu(self.features(last)))[:, 0]  # (B, h, w)
+        scores: Tensor = self.scores(F.relu(self.features(last)))[:, 0]  # (B, h, w)
         return scores.flatten(1).softmax(dim=1).view_as(scores)
 
     def out_dim(self, channels: tuple[int, int]) -> int:

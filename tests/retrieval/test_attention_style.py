@@ -139,7 +139,7 @@ def test_it_learns_to_look_where_it_matters() -> None:
     for _ in range(150):
         images, targets, _ = batch(64)
         rows = pooling(images)
-        F.cross_entropy(10 * rows[:, [2, 1]], targets).backward()
+        F.cross_entropy(10 * rows[:, [2, 1]], targets).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad()
     images, _, places = batch(200)

@@ -393,7 +393,7 @@ def test_a_run_keeps_the_energy_it_learned(benchmark_of_pairs: Benchmark, tmp_pa
         for one in (plain, pair)
         for files, modality in zip(paths, (Modality.SKETCH, Modality.PHOTO), strict=True)
     ]
-    energy = energies(*(torch.from_numpy(rows) for rows in vectors[:2]), weight)
+    energy = energies(torch.from_numpy(vectors[0]), torch.from_numpy(vectors[1]), weight)
     scores = torch.from_numpy(vectors[2] @ vectors[3].T)
     for one, other in zip(energy.tolist(), scores.tolist(), strict=True):
         assert np.corrcoef(one, other)[0, 1] == pytest.approx(-1, abs=1e-3)
@@ -418,7 +418,8 @@ def test_validation_ranks_as_what_is_kept(benchmark_of_pairs: Benchmark, tmp_pat
     kept = [report for report in whole.reports[1:] if report.hits == best][-1]
     assert score.hits == kept.hits
     assert score.map_at_r == pytest.approx(kept.map_at_r)
-    plain = EncoderPair(*(door.with_whitening(None) for door in (first.photo, first.sketch)))
+    assert isinstance(first, EncoderPair)
+    plain = EncoderPair(first.photo.with_whitening(None), first.sketch.with_whitening(None))
     assert task.score(plain).map_at_r != pytest.approx(kept.map_at_r)
 
 

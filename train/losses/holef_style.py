@@ -76,7 +76,8 @@ class HolefStyle(nn.Module):
         positive, negative = same & ~itself, ~same
         gaps = F.relu(self.margin + energy[:, :, None] - energy[:, None, :])  # (B, R, R): s, p+, p-
         gaps = gaps * (positive[:, :, None] & negative[:, None, :])
-        return gaps.sum() / (gaps > 0).sum().clamp(min=1) + self.pull * self._distance()
+        ranked: Tensor = gaps.sum() / (gaps > 0).sum().clamp(min=1)
+        return ranked + self.pull * self._distance()
 
     def energy_weight(self) -> Tensor:
         """W, (D, D), for :meth:`retrieval.encoder_pair.EncoderPair.with_energy`."""
@@ -86,4 +87,5 @@ class HolefStyle(nn.Module):
         away = self.weight - torch.eye(
             len(self.weight), dtype=self.weight.dtype, device=self.weight.device
         )
-        return away.abs().sum() + torch.linalg.vector_norm(away)
+        distance: Tensor = away.abs().sum() + torch.linalg.vector_norm(away)
+        return distance

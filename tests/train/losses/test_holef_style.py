@@ -41,8 +41,9 @@ def by_loops(loss: HolefStyle, x: Tensor, y: Tensor, refs: Tensor, of: Tensor, o
         for i in range(len(weight))
         for j in range(len(weight))
     ]
-    pulled = sum(abs(a) for a in away) + sum(a * a for a in away) ** 0.5
-    return sum(terms) / max(1, len(terms)) + loss.pull * pulled
+    pulled: float = sum(abs(a) for a in away) + sum(a * a for a in away) ** 0.5
+    total: float = sum(terms) / max(1, len(terms)) + loss.pull * pulled
+    return total
 
 
 @pytest.mark.parametrize("pull", [0.0, 0.2])
