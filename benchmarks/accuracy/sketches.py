@@ -41,7 +41,7 @@ STRETCHED = "info_nce, stretched"
 ROWS: dict[str, list[str]] = {
     "info_nce": [],
     STRETCHED: ["encoder.fit=stretch"],
-    "triplet": ["loss.name=triplet", "loss.margin=0.2", "loss.triplets=batch_hard"],
+    "triplet": ['loss={name="triplet", margin=0.2, triplets="batch_hard"}'],
     "info_nce, not whitened": ["pairs.whitening=0"],
     "info_nce, two branches": ["pairs.sharing=nothing"],
     "info_nce, norms apart": [
