@@ -79,7 +79,7 @@ def test_override_must_be_key_and_value(setting: str) -> None:
         (["encoder.dim=wide"], "encoder.dim must be int; got 'wide'"),
         (["encoder.pooling=3"], "encoder.pooling must be str or dict; got 3"),
         (["optimizer=3"], r"optimizer must be a table; got 3\. Write \[optimizer\]"),
-        (["sampler.images=1"], "sampler.images must be 2 or more; got 1"),
+        (["sampler.images=0"], "sampler.images must be 1 or more; got 0"),
         (["run.precision=fp8"], "no precision called 'fp8'; known: fp32, bf16"),
         (["run.device=tpu"], "no device called 'tpu'"),
         (["optimizer.name=adam"], r"no optimizer called 'adam'; .*Did you mean 'adamw'\?"),

@@ -150,5 +150,5 @@ def test_more_frozen_layers_than_there_are() -> None:
     early = build_encoder("small", {"name": "scda", "plus": True}, size=SIZE)
     with pytest.raises(BadInputError, match="at most 4, after which scda takes a map; got 5"):
         Network(early, 5, fold=False, bf16=False)
-    with pytest.raises(BadInputError, match="one after the other"):
+    with pytest.raises(BadInputError, match="must be a chain of layers to freeze"):
         Network(small_encoder(), 1, fold=False, bf16=False)

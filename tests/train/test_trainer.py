@@ -429,6 +429,11 @@ def test_a_frozen_backbone_stays_as_it_was(figures: Benchmark, tmp_path: Path) -
     assert not torch.equal(trained.projection.weight, start.projection.weight)
 
 
+def test_a_class_is_shown_more_than_once(figures: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"sampler\.images must be 2 or more; got 1"):
+        train_encoder(recipe("sampler.images=1"), tmp_path / "run", benchmark=figures)
+
+
 def test_without_validation_the_last_epoch_is_kept(figures: Benchmark, tmp_path: Path) -> None:
     result = train_encoder(recipe("validation_share=0"), tmp_path / "run", benchmark=figures)
     assert [report.best for report in result.reports] == [False, True, True]

@@ -81,7 +81,8 @@ def steps(
     optimizer = torch.optim.SGD(parameters, lr=0.1, momentum=0.9)
     average = get_ema_multi_avg_fn(0.5)  # type: ignore[no-untyped-call]
     averaged = AveragedModel(network, multi_avg_fn=average)
-    computed = SimpleNamespace(encoder=network, features=lambda images: images, embed=network)
+    normalised = network.transform.normalise
+    computed = SimpleNamespace(encoder=network, prepared=normalised, embed=network)
     step = TrainStep(
         computed,  # type: ignore[arg-type]
         criterion,
