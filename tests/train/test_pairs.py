@@ -284,6 +284,9 @@ def test_objects_are_held_out_with_all_their_sketches() -> None:
         held_out(targets, 0.01, 0)
 
 
+INFO_NCE = "loss={ name = 'info_nce', temperature = 0.1 }"
+
+
 def test_a_run_learns_and_what_it_keeps_finds_photos(
     benchmark_of_pairs: Benchmark, tmp_path: Path
 ) -> None:
