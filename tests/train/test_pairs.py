@@ -291,9 +291,8 @@ def test_a_run_learns_and_what_it_keeps_finds_photos(
     benchmark_of_pairs: Benchmark, tmp_path: Path
 ) -> None:
     lines: list[str] = []
-    config = recipe(
-        "schedule.epochs=8", "pairs.whitening=8", "optimizer.backbone_learning_rate=3e-3"
-    )
+    rate = "optimizer.backbone_learning_rate=3e-3"
+    config = recipe("schedule.epochs=8", "pairs.whitening=8", rate, INFO_NCE)
     result = train(
         config,
         tmp_path / "run",
