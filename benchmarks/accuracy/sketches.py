@@ -225,7 +225,9 @@ def _part(
     lines += ["| floor | acc@1 | acc@5 | acc@10 |", "|---|---|---|---|"]
     for floor, facts in floors.items():
         scores = facts["scores"][:3]  # type: ignore[index]
-        cells = " | ".join(f"{100 * one['value']:.1f} {one['hits']}/{one['count']}" for one in scores)
+        cells = " | ".join(
+            f"{100 * one['value']:.1f} {one['hits']}/{one['count']}" for one in scores
+        )
         lines.append(f"| {floor} | {cells} |")
     lines += [f"| {paper} (published) | {figures} |" for paper, figures in _published(name)]
     lines += ["", table(reports)]
