@@ -10,7 +10,7 @@ demo: $(VENV)/.installed  ## generate a catalogue, train, index, evaluate, searc
 	$(BIN)/fgir demo --out demo
 
 test: $(VENV)/.installed-dev  ## the default tests, under ten minutes
-	$(BIN)/python -m pytest -n auto -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow and not gpu"
 
 test-all: $(VENV)/.installed-dev  ## everything this machine can run, crash suites included
 	$(BIN)/python -m pytest

@@ -297,7 +297,7 @@ def test_one_encoder_becomes_a_pair_with_each_modality_centred(files: Files) -> 
     for got, paths in zip(encoded(pair, files), files[:2], strict=True):
         descriptors = described(encoder, paths)
         want = unit(descriptors - mean(descriptors))
-        np.testing.assert_allclose(got, want, atol=1e-4)
+        np.testing.assert_allclose(got, want, atol=1e-3)  # folded norms round otherwise
     assert pair.photo.backbone is pair.sketch.backbone is encoder.backbone
     assert not pair.siamese
     assert encoder.centring is None
