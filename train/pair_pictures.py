@@ -58,7 +58,8 @@ class PairPictures:
         distinct = list(dict.fromkeys(photos))
         with ThreadPoolExecutor(threads) as pool:
             drawn = list(pool.map(self._sketch, sketches))
-            seen = dict(zip(distinct, pool.map(self._photo(pair), distinct), strict=True))
+            read = _Reader(pair.photo.transform)
+            seen = dict(zip(distinct, pool.map(read, distinct), strict=True))
         bad = [found for found in (*drawn, *seen.values()) if isinstance(found, str)]
         if len(bad) > TOLERATED_SHARE * (len(drawn) + len(seen)):
             raise BadInputError(
@@ -101,9 +102,6 @@ class PairPictures:
             return self._transform.pixels(read_picture(path, Modality.SKETCH, self._transform))
         except BadInputError as error:
             return str(error)
-
-    def _photo(self, pair: EncoderPair) -> "_Reader":
-        return _Reader(pair.photo.transform)
 
 
 @dataclass(frozen=True)
