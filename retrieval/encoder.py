@@ -1,6 +1,7 @@
 """A picture in, a unit vector out."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -181,6 +182,18 @@ class Encoder(nn.Module):
             digest.update(flat.view(torch.uint8).numpy())
         return digest.hexdigest()
 
+    def with_parts(self, **parts: Any) -> "Encoder":  # noqa: ANN401
+        """The same encoder, sharing all parts but those that are given by the constructor's names.
+
+        Whatever builds an encoder from another one does it here, so that no part is forgotten.
+        """
+        own = {
+            name: getattr(self, name)
+            for name in inspect.signature(Encoder.__init__).parameters
+            if name != "self"
+        }
+        return Encoder(**{**own, **parts}).train(self.training)
+
     def with_whitening(self, whitening: Whitening | None) -> "Encoder":
         """The same encoder, sharing its weights, with another last step and no energy.
 
@@ -188,39 +201,15 @@ class Encoder(nn.Module):
             ``encoder.with_whitening(fit_whitening(vectors, 256))`` where ``vectors`` are those
             that ``encoder``, which has no whitening, gave for training images.
         """
-        return Encoder(
-            self.backbone,
-            self.pooling,
-            self.transform,
-            projection=self.projection,
-            centring=self.centring,
-            whitening=whitening,
-            flip=self.flip,
-        ).train(self.training)
+        return self.with_parts(whitening=whitening, energy=None)
 
     def with_centring(self, centring: Centring) -> "Encoder":
         """The same encoder, sharing its weights, with another centring and no step after it."""
-        return Encoder(
-            self.backbone,
-            self.pooling,
-            self.transform,
-            projection=self.projection,
-            centring=centring,
-            flip=self.flip,
-        ).train(self.training)
+        return self.with_parts(centring=centring, whitening=None, energy=None)
 
     def with_energy(self, energy: Energy) -> "Encoder":
         """The same encoder, sharing its weights, as a door of a pair that ranks by an energy."""
-        return Encoder(
-            self.backbone,
-            self.pooling,
-            self.transform,
-            projection=self.projection,
-            centring=self.centring,
-            whitening=self.whitening,
-            energy=energy,
-            flip=self.flip,
-        ).train(self.training)
+        return self.with_parts(energy=energy)
 
     def with_pooling(self, pooling: Pooling) -> "Encoder":
         """The same encoder, sharing its backbone, with another pooling.
@@ -243,7 +232,7 @@ class Encoder(nn.Module):
                     f"{self.pooling.settings()['name']}. Keep its pooling, or take an encoder "
                     "without one (trained with encoder.dim left out)."
                 )
-        return Encoder(self.backbone, pooling, self.transform, flip=self.flip).train(self.training)
+        return self.with_parts(pooling=pooling)
 
     def _changed_backbone(self) -> dict[str, int]:
         """Named only where it is set, so that fingerprints from before it could be set hold."""

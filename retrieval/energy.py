@@ -22,6 +22,8 @@ s and W decide. For each sketch it ranks all photos exactly as the energy does, 
 scores of two sketches are on two scales.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,7 +50,7 @@ def energies(sketches: Tensor, photos: Tensor, weight: Tensor) -> Tensor:
     return of_sketches[:, None] + of_photos - 2 * sketches @ weight @ photos.T
 
 
-class Energy(nn.Module):
+class Energy(nn.Module, ABC):
     """The last layer of a door.
 
     Attributes:
@@ -66,8 +68,9 @@ class Energy(nn.Module):
         """(B, D), rows of norm 1 or of zeros, to (B, D + 2), rows of norm 1 or of zeros."""
         return F.normalize(self._extended(vectors)) * (vectors != 0).any(dim=1, keepdim=True)
 
+    @abstractmethod
     def _extended(self, vectors: Tensor) -> Tensor:
-        raise NotImplementedError
+        """(B, D) to (B, D + 2), not normalised."""
 
 
 class SketchEnergy(Energy):

@@ -25,14 +25,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .centring import Centring
 from .checks import check_shape
 from .encoder import Encoder
 from .encoder_pair import EncoderPair
 from .errors import BadInputError
 from .joined_transform import JoinedTransform
 from .poolings import Pooling
-from .whitening import Whitening
 
 REVISION = 1
 """Raised when the same parts and shares come to give other vectors. Part of fingerprints."""
@@ -131,12 +129,8 @@ class JoinedEncoder(Encoder):
         """Refused: each part has maps of its own."""
         raise BadInputError(_ASK_PARTS.format("a mask"))
 
-    def with_whitening(self, whitening: Whitening | None) -> Encoder:
-        """Refused: the parts end in steps of their own."""
-        _refuse_change()
-
-    def with_centring(self, centring: Centring) -> Encoder:
-        """Refused: the parts end in steps of their own."""
+    def with_parts(self, **parts: Any) -> Encoder:  # noqa: ANN401
+        """Refused: the encoders that were joined have parts of their own."""
         _refuse_change()
 
     def with_pooling(self, pooling: Pooling) -> Encoder:

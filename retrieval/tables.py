@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInputError
+from .photo_root import PhotoRoot
 
 MAX_TABLE_BYTES = 512 * 1024**2
 """A larger table is refused before it is read."""
@@ -47,6 +48,32 @@ class Table:
                     f"{self.file} must have a column {column!r}; "
                     f"got the columns {', '.join(map(repr, self.columns))}."
                 )
+
+
+def find_table(root: Path, name: str | None, usual: Sequence[str]) -> Path:
+    """The table that ``root`` is or holds.
+
+    Args:
+        root: A table, or the folder of one.
+        name: What it is called in the folder; the first of ``usual`` that is there when left out.
+        usual: Names that are looked for.
+
+    Raises:
+        BadInputError: None is there.
+    """
+    if root.is_file() and name is None:
+        return root
+    if not root.is_dir():
+        raise BadInputError(f"{root} must be a table or a folder with one; got nothing there.")
+    if name is not None:
+        path, _ = PhotoRoot(root).locate(name, "table")
+        return path
+    for candidate in usual:
+        if (root / candidate).is_file():
+            return root / candidate
+    raise BadInputError(
+        f"{root} must hold {' or '.join(usual)}; got neither. Name the table with table=NAME."
+    )
 
 
 def read_table(file: Path) -> Table:

@@ -217,7 +217,7 @@ class Run:
                 batches, self.targets, self.data.pictures, self.epoch + 1, self.step + 1
             )
             self.step += 1
-            images += sum(len(batch.inputs) for batch in batches)
+            images += self.task.pictures * sum(len(batch.positions) for batch in batches)
             self.listeners.on_step(self.step, steps)
             if self._interrupted(steps):
                 made.close()

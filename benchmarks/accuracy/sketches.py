@@ -52,6 +52,7 @@ ROWS: dict[str, list[str]] = {
     ],
     "triplet, photos as edges": ["pairs.edges=0.5"],
     "triplet, attention": ["encoder.pooling={name='attention_style', gain=100.0}"],
+    "learned energy": ['loss={name="holef_style"}', "encoder.dim=256", "pairs.whitening=0"],
     "triplet, pretrained on contours": [],
 }
 JOINED = ("info_nce", STRETCHED)

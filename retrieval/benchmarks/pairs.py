@@ -26,7 +26,7 @@ from ..images import is_image_name
 from ..photo_root import PhotoRoot
 from ..plugins import unknown
 from ..sketches import drawing_keys
-from ..tables import Table, read_table
+from ..tables import Table, find_table, read_table
 from . import _notes
 from ._objects import Drawn, Objects
 
@@ -70,7 +70,7 @@ def read(
             and column), a split that does not occur, a photo in train that is searched too, or a
             share that leaves no photo on one side.
     """
-    listed = Listed.of(_file(Path(root), table), _names(groups))
+    listed = Listed.of(find_table(Path(root), table, FILES), _names(groups))
     name = listed.table.file.resolve().parent.name
     if holdout is None:
         test, train = listed.tested(query_split), listed.learned(train_split, query_split)
@@ -244,22 +244,6 @@ def held_out(photos: Iterable[str], share: float, seed: int) -> set[str]:
         )
     random.Random(seed).shuffle(names)
     return set(names[:count])
-
-
-def _file(root: Path, name: str | None) -> Path:
-    if root.is_file() and name is None:
-        return root
-    if not root.is_dir():
-        raise BadInputError(f"{root} must be a table or a folder with one; got nothing there.")
-    if name is not None:
-        path, _ = PhotoRoot(root).locate(name, "table")
-        return path
-    for candidate in FILES:
-        if (root / candidate).is_file():
-            return root / candidate
-    raise BadInputError(
-        f"{root} must hold {' or '.join(FILES)}; got neither. Name the table with table=NAME."
-    )
 
 
 def _names(text: str | None) -> list[str]:

@@ -28,7 +28,7 @@ from ..data import EMPTY, Benchmark, Split
 from ..errors import BadInputError
 from ..photo_root import PhotoRoot
 from ..plugins import unknown
-from ..tables import Table, read_table
+from ..tables import Table, find_table, read_table
 from . import _notes
 
 FILES = ("images.csv", "images.parquet")
@@ -63,7 +63,7 @@ def read(
         BadInputError: No table, a missing column, a row that cannot be right (named by its number
             and column), a split that does not occur, or a file in train that is queried too.
     """
-    listed = _Listed.of(_file(Path(root), table))
+    listed = _Listed.of(find_table(Path(root), table, FILES))
     query, gallery = _question(listed, query_split, gallery_split)
     train, why = _learned(listed, train_split, {*query, *gallery})
     queries = listed.split(query)
@@ -83,22 +83,6 @@ def read(
             *_notes.differ_only_in_case(listed.labels),
             *_notes.unanswerable(queries, searched),
         ),
-    )
-
-
-def _file(root: Path, name: str | None) -> Path:
-    if root.is_file() and name is None:
-        return root
-    if not root.is_dir():
-        raise BadInputError(f"{root} must be a table or a folder with one; got nothing there.")
-    if name is not None:
-        path, _ = PhotoRoot(root).locate(name, "table")
-        return path
-    for candidate in FILES:
-        if (root / candidate).is_file():
-            return root / candidate
-    raise BadInputError(
-        f"{root} must hold {' or '.join(FILES)}; got neither. Name the table with table=NAME."
     )
 
 

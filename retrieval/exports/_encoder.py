@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..backbones import Backbone
-from ..centring import Centring
 from ..checks import check_shape
 from ..encoder import Encoder
-from ..energy import Energy
 from ..errors import BadInputError, DamagedDataError
 from ..files import write_atomically
-from ..poolings import Pooling
 from ..poolings.average import Average
 from ..transforms import Transform
-from ..whitening import Whitening
 from ._description import Description
 
 AUTO = "auto"
@@ -102,32 +98,11 @@ class ExportedEncoder(Encoder):
         """Of the encoder it was made from, unless precision is reduced."""
         return self._description.fingerprint
 
-    def with_whitening(self, whitening: Whitening | None) -> Encoder:
-        """Refused: the last step is inside the graph."""
+    def with_parts(self, **parts: Any) -> Encoder:  # noqa: ANN401
+        """Refused: the parts are inside the graph."""
         raise BadInputError(
-            "whitening must be fitted before an encoder is exported; got an exported one. Whiten "
-            "the encoder it was made from, then export that."
-        )
-
-    def with_centring(self, centring: Centring) -> Encoder:
-        """Refused: the last steps are inside the graph."""
-        raise BadInputError(
-            "centring must be fitted before an encoder is exported; got an exported one. Fit it to "
-            "the encoder it was made from, then export that."
-        )
-
-    def with_energy(self, energy: Energy) -> Encoder:
-        """Refused: the last steps are inside the graph."""
-        raise BadInputError(
-            "energy must be learned before an encoder is exported; got an exported one. Train the "
-            "encoder it was made from, then export that."
-        )
-
-    def with_pooling(self, pooling: Pooling) -> Encoder:
-        """Refused: the pooling is inside the graph."""
-        raise BadInputError(
-            "pooling must be chosen before an encoder is exported; got an exported one. Change it "
-            "on the encoder it was made from, then export that."
+            f"{' and '.join(parts)} must be set before an encoder is exported; got an exported "
+            "one. Change the encoder it was made from, then export that."
         )
 
     def mask(self, images: Tensor) -> Tensor:

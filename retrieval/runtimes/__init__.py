@@ -112,16 +112,7 @@ def with_runtime(encoder: Encoder, name: str, *, lanes: int = 1, threads: int = 
             f"runtime must be one that takes {encoder.backbone.name}; got {name}, which failed: "
             f"{error}. Use auto."
         ) from error
-    return Encoder(
-        runtime,
-        encoder.pooling,
-        encoder.transform,
-        projection=encoder.projection,
-        centring=encoder.centring,
-        whitening=encoder.whitening,
-        energy=encoder.energy,
-        flip=encoder.flip,
-    ).eval()
+    return encoder.with_parts(backbone=runtime).eval()
 
 
 def fastest(

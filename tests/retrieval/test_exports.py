@@ -326,9 +326,11 @@ def test_a_graph_takes_one_size(kind: str, made: Made) -> None:
 
 def test_what_a_graph_cannot_do_is_a_sentence(made: Made) -> None:
     exported = opened(made("onnx", "scda"))
-    with pytest.raises(BadInputError, match="fitted before an encoder is exported"):
+    with pytest.raises(
+        BadInputError, match="whitening and energy must be set before"
+    ):
         exported.with_whitening(None)
-    with pytest.raises(BadInputError, match="chosen before an encoder is exported"):
+    with pytest.raises(BadInputError, match="pooling must be set before"):
         exported.with_pooling(Average())
     with pytest.raises(BadInputError, match="a mask needs the maps of an encoder"):
         exported.mask(images(exported))

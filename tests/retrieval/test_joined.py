@@ -17,6 +17,7 @@ from retrieval.encoder import Encoder, build_encoder
 from retrieval.encoder_folders import open_encoder, save_pair
 from retrieval.encoder_pair import EncoderPair, fingerprint_for
 from retrieval.encoding import encode_drawings, encode_files
+from retrieval.energy import PhotoEnergy
 from retrieval.errors import BadInputError, DamagedDataError
 from retrieval.evaluation import encoder_name
 from retrieval.exports import ExportedEncoder, export_encoder
@@ -309,6 +310,7 @@ def test_what_a_joined_encoder_cannot_do(files: list[Path], tmp_path: Path) -> N
     changed: list[Callable[[], object]] = [
         lambda: joined.with_whitening(None),
         lambda: joined.with_centring(fit_centring(np.ones((2, joined.dim), np.float32))),
+        lambda: joined.with_energy(PhotoEnergy(joined.dim)),
         lambda: joined.with_pooling(Average()),
         lambda: fit_pair(joined, files, files, np.arange(4)),
     ]

@@ -380,9 +380,7 @@ def test_what_cannot_be_fitted_is_a_sentence(files: Files, tmp_path: Path) -> No
         fit_pair(hog, [tmp_path / "blank.png", *photos[1:]], sketches, shown)
     pictures = [Image.open(path).convert("RGB") for path in photos[:2]]
     export_encoder(frozen(), tmp_path / "out", "openvino", pictures, "photos")
-    with pytest.raises(BadInputError, match=r"^whitening must be fitted before an encoder is exp"):
+    with pytest.raises(BadInputError, match=r"^whitening and energy must be set before"):
         fit_pair(load_export(tmp_path / "out"), *files)
-    with pytest.raises(
-        BadInputError, match=r"^centring must be fitted before an encoder is export"
-    ):
+    with pytest.raises(BadInputError, match=r"^centring and whitening and energy must be set"):
         load_export(tmp_path / "out").with_centring(fit_centring(np.ones((2, 6), np.float32)))

@@ -434,6 +434,11 @@ def test_a_class_is_shown_more_than_once(figures: Benchmark, tmp_path: Path) -> 
         train_encoder(recipe("sampler.images=1"), tmp_path / "run", benchmark=figures)
 
 
+def test_classes_go_on_from_no_other_encoder(figures: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"encoder\.start must be left out .*; got 'there'"):
+        train_encoder(recipe("encoder.start=there"), tmp_path / "run", benchmark=figures)
+
+
 def test_without_validation_the_last_epoch_is_kept(figures: Benchmark, tmp_path: Path) -> None:
     result = train_encoder(recipe("validation_share=0"), tmp_path / "run", benchmark=figures)
     assert [report.best for report in result.reports] == [False, True, True]

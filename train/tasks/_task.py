@@ -47,6 +47,7 @@ class Task(ABC):
         encoder: What is trained and kept.
         data: What it is trained on.
         figures: What the two validation figures are called in the line of an epoch.
+        pictures: How many a position of a batch stands for.
 
     Args:
         config: The recipe.
@@ -58,6 +59,7 @@ class Task(ABC):
     encoder: AnyEncoder
     data: TrainingData[Any]
     figures: tuple[str, str]
+    pictures: int = 1
 
     def __init__(
         self, config: TrainConfig, benchmark: Benchmark, device: torch.device, ranks: Ranks

@@ -37,6 +37,11 @@ class Classes(Task):
                 f"sampler.images must be 2 or more; got {config.sampler.images}. A class with one "
                 "image in a batch has nothing to be pulled to."
             )
+        if config.encoder.start:
+            raise BadInputError(
+                f"encoder.start must be left out where classes are learned; got "
+                f"{config.encoder.start!r}. Only pairs go on from another encoder."
+            )
         self.encoder = made_encoder(config).to(device).to(memory_format=torch.channels_last)
         if ranks.count > 1 and device.type == "cuda":
             synchronous_norms(self.encoder)

@@ -46,6 +46,7 @@ class Pairs(Task):
     encoder: EncoderPair
     data: TrainingData[PairPictures]
     figures = ("acc@1", "1/rank")
+    pictures = 2
 
     def __init__(
         self, config: TrainConfig, benchmark: Benchmark, device: torch.device, ranks: Ranks
