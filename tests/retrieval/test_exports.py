@@ -326,9 +326,7 @@ def test_a_graph_takes_one_size(kind: str, made: Made) -> None:
 
 def test_what_a_graph_cannot_do_is_a_sentence(made: Made) -> None:
     exported = opened(made("onnx", "scda"))
-    with pytest.raises(
-        BadInputError, match="whitening and energy must be set before"
-    ):
+    with pytest.raises(BadInputError, match="whitening and energy must be set before"):
         exported.with_whitening(None)
     with pytest.raises(BadInputError, match="pooling must be set before"):
         exported.with_pooling(Average())
