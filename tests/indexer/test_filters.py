@@ -314,7 +314,7 @@ def test_conditions_made_in_python_are_checked_too():
 KEYS = ["a", "b", "label", "x y"]
 FIELDS = ["id", "label", "path", "a", "b", "a.b", "payload.label", '"x y"', 'b."x y"']
 TEXTS = ["", "a", "1", "true", "2026-03-01", "2026-03-01T00:00:00+01:00", "1969-12-31", "été"]
-NUMBERS = [0, 1, -1, 1.0, 0.5, -0.0, 2**53 - 1, 1e300]
+NUMBERS: list[float] = [0, 1, -1, 1.0, 0.5, -0.0, 2**53 - 1, 1e300]
 scalars = st.sampled_from([*TEXTS, *NUMBERS, True, False])
 stored = st.recursive(
     scalars | st.none() | st.sampled_from([2**53, 10**400]),
@@ -330,7 +330,7 @@ bound_names = st.sets(st.sampled_from(["gt", "gte", "lt", "lte"]), min_size=1)
 
 @st.composite
 def ranges(draw: st.DrawFn) -> Range:
-    limits = draw(st.sampled_from([NUMBERS, TEXTS[4:7]]))
+    limits: list[Any] = draw(st.sampled_from([NUMBERS, TEXTS[4:7]]))
     return Range(draw(named), **{name: draw(st.sampled_from(limits)) for name in draw(bound_names)})
 
 
