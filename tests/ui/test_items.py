@@ -22,7 +22,7 @@ def priced(fgir: Fgir, photos: Path, tmp_path_factory: pytest.TempPathFactory) -
         for number in range(4):
             brand = ("acme", "b, c")[number % 2]
             lines.append(
-                f'photos/{colour}/{number}.png,{colour} {number},{colour},"{brand}",{number}5'
+                f'photos/{colour}/{number}.png,{colour} {number},{colour},"{brand}",{number + 1}5'
             )
     (folder / "table.csv").write_text("\n".join(lines))
     done = fgir("index", folder / "table.csv", "--out", folder / "shop", *SMALL)
@@ -44,6 +44,9 @@ def ids(fgir: Fgir, *words: object) -> list[str]:
 def test_items_are_listed(fgir: Fgir, priced: Path):
     assert ids(fgir, priced) == [f"{colour} {n}" for colour in ("red", "blue") for n in range(4)]
     assert ids(fgir, priced, "--where", 'label = "red" and brand = "acme"') == ["red 0", "red 2"]
+    assert ids(fgir, priced, "--where", "price >= 25 and price < 45") == [
+        f"{colour} {n}" for colour in ("red", "blue") for n in (1, 2)
+    ]
     done = fgir("collection", "items", priced, "--limit", 2, "--where", 'label = "blue"')
     assert [line.split("  ")[:2] for line in done.stdout.splitlines()] == [
         ["blue 0", "blue"],
