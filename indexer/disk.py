@@ -29,6 +29,7 @@ from .caches import EngineCache, damaged_caches
 from .collection import Item, SearchHit, Vectors
 from .creating import check_there, make_collection
 from .engines import Engine, KeptEngine
+from .filters import Condition, check
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
@@ -196,13 +197,17 @@ class DiskCollection:
             if self._view is not None:
                 self._view = self._viewed(self._view.snapshot.changed(change, state))
 
-    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+    def search(
+        self, queries: Vectors, k: int, *, fingerprint: str, where: Condition | None = None
+    ) -> list[list[SearchHit]]:
         """See :meth:`indexer.collection.Collection.search`."""
         if type(k) is not int or k < 1:
             raise BadInputError(f"k must be an integer of at least 1; got {k!r}.")
         check_fingerprint("queries", fingerprint, self.fingerprint)
         queries = check_vectors("queries", queries, self.dim)
-        return self._current().search(queries, k)
+        if where is not None:
+            check(where)
+        return self._current().search(queries, k, where)
 
     def get(self, id: str) -> Item:
         """See :meth:`indexer.collection.Collection.get`."""
@@ -231,6 +236,13 @@ class DiskCollection:
     def ids(self) -> list[str]:
         """All ids, in the order of :attr:`vectors`."""
         return [as_text(one) for one in self._current().snapshot.ids]
+
+    def items_where(self, condition: Condition) -> list[str]:
+        """Ids of the items that the condition holds for, in the order of :attr:`vectors`."""
+        check(condition)
+        view = self._current()
+        matching = view.matching(condition)
+        return [as_text(view.snapshot.ids[row]) for row in np.flatnonzero(matching).tolist()]
 
     @property
     def items(self) -> list[Item]:
