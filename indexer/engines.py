@@ -93,10 +93,10 @@ def nearest(
             left_out = near[:, -1].astype(np.float64) + _largest_error(vectors.shape[1])
             last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
             done = _rounded(left_out) < last
-        for row in np.flatnonzero(done):
-            best = _ordered(steps[row], found[row], ids)[:k]
-            positions[open_[row]] = found[row, best]
-            scores[open_[row]] = steps[row, best] / _STEPS_IN_ONE
+        steps, found = steps[done], found[done]
+        best = _ordered(steps, found, ids)[:, :k]
+        positions[open_[done]] = np.take_along_axis(found, best, axis=1)
+        scores[open_[done]] = np.take_along_axis(steps, best, axis=1) / _STEPS_IN_ONE
         open_ = open_[~done]
         fetch = min(len(vectors), fetch * _GROWTH)
     return positions, scores
@@ -126,8 +126,10 @@ def _rounded(products: NDArray[np.float64]) -> NDArray[np.int64]:
 def _ordered(
     steps: NDArray[np.int64], found: NDArray[np.int64], ids: Sequence[bytes]
 ) -> NDArray[np.intp]:
-    order = np.argsort(-steps, kind="stable")
-    ranked = steps[order]
-    if (ranked[1:] != ranked[:-1]).all():
-        return order
-    return np.array(sorted(order, key=lambda one: (-steps[one], ids[int(found[one])])), np.intp)
+    """(Q, F) Columns of each row by score, best first; equal scores by id."""
+    order = np.argsort(-steps, axis=1, kind="stable")
+    ranked = np.take_along_axis(steps, order, axis=1)
+    for row in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
+        score, position = steps[row].tolist(), found[row].tolist()
+        order[row] = sorted(order[row].tolist(), key=lambda one: (-score[one], ids[position[one]]))
+    return order

@@ -1,4 +1,4 @@
-"""The engines of indexer/backends behind the peers' door, asked as a collection on disk asks them."""
+"""The engines of indexer/backends, asked as a collection on disk asks them."""
 
 import inspect
 from collections.abc import Callable

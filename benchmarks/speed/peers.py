@@ -74,7 +74,7 @@ def _faiss(factory: str, effort: str, ladder: tuple[int, ...]) -> Peer:
         import faiss
 
         faiss.omp_set_num_threads(threads)
-        index = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.index_factory(vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
         if factory.startswith("HNSW"):
             index.hnsw.efConstruction = CANDIDATES
         if not index.is_trained:
@@ -151,7 +151,7 @@ def _usearch(kind: str, graph: str) -> Peer:
     def opened(path: Path, threads: int) -> Search:
         from usearch.index import Index
 
-        index = Index.restore(str(path), view=False)
+        index: Any = Index.restore(str(path), view=False)
 
         def search(queries: Rows, value: int) -> Positions:
             index.expansion_search = value

@@ -23,6 +23,7 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -150,27 +151,28 @@ def size(path: Path) -> int:
 def search(name: str, chosen: argparse.Namespace) -> Measured:
     """In a child: choose the effort, then measure."""
     if name == LIMIT:
-        calls = limits(vectors_of(chosen.folder), chosen)
-        return times(calls, report_half(chosen.folder)[0], chosen.seconds)
+        queries, _ = report_half(chosen.folder)
+        return times(limits(vectors_of(chosen.folder), chosen), queries, chosen.seconds)
     path, threads = chosen.folder / "index" / name, chosen.threads[0]
-    calls: Calls = {}
+    ask: Callable[[Rows, int], Any]
+    plain = None
     if name.startswith(OWN):
         engine_name = name.removeprefix(OWN)
         view, engine = own_engines.opened(engine_name, path)
         effort = own_engines.effort_of(engine_name)
         ladder = own_engines.LADDERS.get(effort, ())
 
-        def ask(queries: Rows, value: int) -> object:
+        def through_the_view(queries: Rows, value: int) -> object:
             own_engines.with_effort(engine, effort, value)
             return view.search(queries, HITS)
 
-        plain = own_engines.plain(engine)
-        calls |= {"plain": plain} if plain else {}
+        ask, plain = through_the_view, own_engines.plain(engine)
     else:
         peer = peers(chosen.count, chosen.dim)[name]
         effort, ladder, ask = peer.effort, peer.ladder, peer.open(path, threads)
     value, tuned = tune(ask, ladder, chosen.folder)
-    calls = {"row": lambda queries: ask(queries, value), **calls}
+    calls: Calls = {"row": lambda queries: ask(queries, value)}
+    calls |= {"plain": plain} if plain else {}
     queries, nearest = report_half(chosen.folder)
     found = times(calls, queries, chosen.seconds)
     reached = recall(positions(ask(queries, value)), nearest)
@@ -276,10 +278,10 @@ def heading(chosen: argparse.Namespace, rows: dict[str, Measured], settings: Mea
         f"# Search in {settings['count']:,} vectors of {settings['dim']} dimensions",
         "",
         "; ".join(f"{where}, {when}, commit {what}" for where, when, what in sorted(places)) + ".",
-        "Single queries: median / 95th percentile. Effort: the least of a ladder whose recall@10",
-        f"reaches {WANTED_RECALL} on {settings['queries'] - settings['queries'] // 2} queries; all",
-        f"figures are of {settings['queries'] // 2} others. Bytes of our rows hold the collection's",
-        "own vectors. Memory: the peak of what the process asked for; pages of files not counted.",
+        "Single queries: median / 95th percentile. Effort: the least of a ladder whose recall@10 "
+        f"reaches {WANTED_RECALL} on half of the {settings['queries']:,} queries; all figures are "
+        "of the other half. Bytes of our rows hold the collection's own vectors. Memory: the peak "
+        "of what the process asked for; pages of files are not counted.",
         *notes,
         "",
         f"    python -m benchmarks.speed.search {' '.join(options)}",

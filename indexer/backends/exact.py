@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Vectors
-from retrieval.ranking import best_of_block, score_blocks
+from retrieval.ranking import best_of_gallery
 
 
 class Exact:
@@ -19,10 +19,4 @@ class Exact:
 
     def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
         """See :class:`indexer.engines.Engine`."""
-        positions = np.empty((len(queries), k), np.int64)
-        scores = np.empty((len(queries), k), np.float32)
-        for start, block in score_blocks(queries, self._vectors):
-            rows = slice(start, start + len(block))
-            best = best_of_block(block, queries[rows], self._vectors, k)
-            positions[rows], scores[rows] = best
-        return positions, scores
+        return best_of_gallery(queries, self._vectors, k)
