@@ -20,7 +20,7 @@ _STEPS_IN_ONE = round(1 / TIE)
 _EXTRA = 8  # fetched beyond k at first, so that a usual boundary tie needs no second search
 _GROWTH = 4
 _FLOAT32_ROUNDING = 2.0**-24
-_BLOCK_FLOATS = 1 << 22  # rescored at once: 32 MB as float64
+_BLOCK_FLOATS = 1 << 16  # rescored at once: half a megabyte as float64, which stays in a cache
 
 
 class Engine(Protocol):
@@ -93,10 +93,10 @@ def nearest(
             left_out = near[:, -1].astype(np.float64) + _largest_error(vectors.shape[1])
             last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
             done = _rounded(left_out) < last
-        steps, found = steps[done], found[done]
-        best = _ordered(steps, found, ids)[:, :k]
-        positions[open_[done]] = np.take_along_axis(found, best, axis=1)
-        scores[open_[done]] = np.take_along_axis(steps, best, axis=1) / _STEPS_IN_ONE
+        lines = np.flatnonzero(done)
+        best = _ordered(steps, found, ids)[lines, :k]
+        positions[open_[lines]] = found[lines[:, None], best]
+        scores[open_[lines]] = steps[lines[:, None], best] / _STEPS_IN_ONE
         open_ = open_[~done]
         fetch = min(len(vectors), fetch * _GROWTH)
     return positions, scores
@@ -120,7 +120,7 @@ def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDAr
 
 
 def _rounded(products: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.rint(np.clip(products, -1, 1) / TIE).astype(np.int64)
+    return np.rint(np.minimum(np.maximum(products, -1), 1) / TIE).astype(np.int64)
 
 
 def _ordered(
@@ -128,8 +128,10 @@ def _ordered(
 ) -> NDArray[np.intp]:
     """(Q, F) Columns of each row by score, best first; equal scores by id."""
     order = np.argsort(-steps, axis=1, kind="stable")
-    ranked = np.take_along_axis(steps, order, axis=1)
-    for row in np.flatnonzero((ranked[:, 1:] == ranked[:, :-1]).any(axis=1)):
-        score, position = steps[row].tolist(), found[row].tolist()
-        order[row] = sorted(order[row].tolist(), key=lambda one: (-score[one], ids[position[one]]))
+    ranked = steps[np.arange(len(steps))[:, None], order]
+    tied = ranked[:, 1:] == ranked[:, :-1]
+    if tied.any():
+        for row in np.flatnonzero(tied.any(axis=1)):
+            score, position = steps[row].tolist(), found[row].tolist()
+            order[row] = sorted(order[row], key=lambda one: (-score[one], ids[position[one]]))
     return order
