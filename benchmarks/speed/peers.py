@@ -4,7 +4,7 @@ Graphs are built alike everywhere: M = 32 edges, 200 candidates while building. 
 is the one number that trades time for recall; its ladder is climbed from the bottom.
 """
 
-import importlib
+import importlib.util
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
