@@ -8,8 +8,8 @@ held at what they are for this picture, the score is affine in the descriptor f,
     u^\top w = c + g^\top f, \qquad f = \sum_p f_p, \qquad m_p = g^\top f_p
 
 where :math:`f_p` is what position p of the map put into the descriptor. The contributions
-:math:`m_p` and the constant c sum to the score. c is what any picture would have got: biases and the
-means that centring and whitening subtract. Without those it is 0.
+:math:`m_p` and the constant c sum to the score. c is what biases and the means that centring and
+whitening subtract add to it, whatever is where. Without those it is 0.
 
 The mean of a map is such a sum as it stands: for ``average``, ``grid`` and ``two_layers`` of means
 the contributions are exact. For any other pooling :math:`m_p = x_p^\top \partial (g^\top f) /
@@ -167,8 +167,8 @@ def correspondences(
     rows = np.flatnonzero(back[forth] == np.arange(len(forth)))
     pairs = [
         Correspondence(
-            _position(row, query_mask),
-            _position(forth[row], hit_mask),
+            _position(int(row), query_mask),
+            _position(int(forth[row]), hit_mask),
             float(cosines[row, forth[row]]),
             bool(query_mask.flat[row] and hit_mask.flat[forth[row]]),
         )
@@ -211,7 +211,7 @@ class _Seen:
         """What its places add to the cosine with another vector, (1, D)."""
         encoder = self._encoder
         maps = [
-            (last.clone().requires_grad_(), None if early is None else early.clone().requires_grad_())
+            (_followed(last), None if early is None else _followed(early))
             for last, early in self._maps
         ]
         with torch.enable_grad(), _FixedNorms():
@@ -260,7 +260,8 @@ def _over_fixed_norm(
     rows: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None
 ) -> Tensor:
     """What ``F.normalize`` gives; its arguments."""
-    return rows / torch.linalg.vector_norm(rows.detach(), p, dim, keepdim=True).clamp_min(eps)
+    norms: Tensor = torch.linalg.vector_norm(rows.detach(), p, dim, keepdim=True)
+    return rows / norms.clamp_min(eps)
 
 
 def _onto(values: Tensor, shape: Sequence[int]) -> NDArray[np.float64]:
@@ -274,12 +275,17 @@ def _onto(values: Tensor, shape: Sequence[int]) -> NDArray[np.float64]:
     return summed
 
 
+def _followed(features: Tensor) -> Tensor:
+    """A copy, whose way into the score can be asked for."""
+    return features.clone().requires_grad_()
+
+
 def _sum(values: Tensor) -> float:
     return float(values.detach().double().sum())
 
 
 def _position(place: int, mask: NDArray[np.bool_]) -> Position:
-    row, column = divmod(int(place), mask.shape[1])
+    row, column = divmod(place, mask.shape[1])
     return row, column
 
 

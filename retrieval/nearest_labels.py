@@ -1,17 +1,18 @@
 r"""Which class, and how sure: votes of the nearest photos as probabilities.
 
-The k nearest photos vote with weights that fall with distance, and so does an imagined neighbour at
-a fixed similarity b that votes for *none of these*: where all photos are farther than that, it wins.
+The k nearest photos vote with weights that fall with distance, and so does an imagined neighbour
+at a fixed similarity b that votes for *none of these*: where all photos are farther, it wins.
 
 .. math::
     P(y \mid q) = \frac{\sum_{j:\, y_j = y} e^{s_j / T}}{e^{b / T} + \sum_{j} e^{s_j / T}}, \qquad
     P(\text{none} \mid q) = \frac{e^{b / T}}{e^{b / T} + \sum_{j} e^{s_j / T}}
 
-over the k nearest, with :math:`s_j` their cosines. The labels among them and *none* sum to 1; every
-other label has 0. T and b are those under which the gallery's own photos, each left out in turn, are
-most likely: once as a query of its class (its photo alone is gone), and once as a stranger (its
-whole class is gone), weighted by the share of strangers that one expects. A photo whose class is not
-among its neighbours, such as the only one of its class, counts as *none* both times.
+over the k nearest, with :math:`s_j` their cosines. The labels among them and *none* sum to 1;
+every other label has 0. T and b are those under which the gallery's own photos, each left out in
+turn, are most likely: once as a query of its class (its photo alone is gone), and once as a
+stranger (its whole class is gone), weighted by the share of strangers that one expects. A photo
+whose class is not among its neighbours, such as the only one of its class, counts as *none* both
+times.
 
 Probabilities are honest for queries like the gallery's photos, and for strangers that are no nearer
 to the known classes than these are to one another. Photos that are almost the same, such as frames
@@ -187,9 +188,7 @@ def _fitted(groups: list[tuple[_Votes, float]]) -> tuple[float, float]:
 
     def loss(values: NDArray[np.float64]) -> float:
         steepness, none = float(np.exp(values[0])), float(values[1])
-        return sum(
-            weight * _surprise(votes, steepness, none) for votes, weight in groups if weight
-        )
+        return sum(weight * _surprise(votes, steepness, none) for votes, weight in groups if weight)
 
     nearest = float(np.median(groups[0][0].scores[:, 0]))
     found = [

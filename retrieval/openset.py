@@ -11,10 +11,10 @@ the distance of each to the nearest other photo of its own class says what is us
 
 A query is *none of the known* where :math:`p \le \alpha`. **What that promises**: where queries of
 known classes and gallery photos are drawn alike (exchangeable), at most a share :math:`\alpha` of
-those queries is wrongly refused, whatever the encoder. For the full conformal p-value adds the query
-to its class, which can only lessen each :math:`a_i`, so that the p here is never below it; and the
-nearest photo of any class is never farther than that of the right class. It promises nothing of how
-many strangers are refused: that is the encoder's part, and is measured.
+those queries is wrongly refused, whatever the encoder. For the full conformal p-value adds the
+query to its class, which can only lessen each :math:`a_i`, so that the p here is never below it;
+and the nearest photo of any class is never farther than that of the right class. It promises
+nothing of how many strangers are refused: that is the encoder's part, and is measured.
 
 :meth:`Openset.p_values` compares with all photos together: the promise is kept on the average over
 classes, and rare or varied classes may be refused more often. :meth:`Openset.p_values_by_class`
@@ -30,8 +30,8 @@ A class with a single photo has no leave-one-out distance. Such photos are found
 have no part in the scale and the promise is not for queries of their classes:
 :attr:`Openset.singles` counts them, and they have no p-value by class.
 
-Nothing is learned that would have to be kept: the scale is made again from the gallery's vectors, in
-the time of comparing each class with itself.
+Nothing is learned that would have to be kept: the scale is made again from the gallery's vectors,
+in the time of comparing each class with itself.
 
 References:
     Vovk, Gammerman, Shafer, Algorithmic learning in a random world, 2005, chapters 2 and 4 (label
