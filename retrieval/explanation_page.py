@@ -8,7 +8,7 @@ from PIL import Image
 
 from .errors import BadInputError
 from .explain import ExplainedPair
-from .explanation_pictures import panels, sheet, shown_correspondences
+from .explanation_pictures import panels, sheet, shown_correspondences, signed
 from .files import write_atomically
 from .html_page import cell, header, notes, page, section, table, tiles, write
 
@@ -65,8 +65,8 @@ def write_explanation(
             [
                 (
                     f"places of the {name}",
-                    f"{side.contributions.sum():+.4f}",
-                    f"constant {side.constant:+.4f}, not credited {side.remainder:+.4f}",
+                    signed(float(side.contributions.sum())),
+                    f"constant {signed(side.constant)}, not credited {signed(side.remainder)}",
                 )
                 for name, side in zip(("query", "hit"), sides, strict=True)
             ]

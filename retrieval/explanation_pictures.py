@@ -128,10 +128,19 @@ def sheet(explained: ExplainedPair, query: Image.Image, hit: Image.Image) -> Ima
 
 def sums(name: str, side: ExplainedPicture) -> str:
     """The parts of the score on one side, in a line."""
-    parts = f"{name}: places {side.contributions.sum():+.4f}  constant {side.constant:+.4f}"
-    if side.exact:
-        return parts
-    return f"{parts}  not credited {side.remainder:+.4f}  (approximate)"
+    places, constant = signed(float(side.contributions.sum())), signed(side.constant)
+    parts = f"{name}: places {places}  constant {constant}"
+    return parts if side.exact else f"{parts}  not credited {signed(side.remainder)}  (approximate)"
+
+
+def signed(value: float) -> str:
+    """A part of a score, with its sign; rounding leaves no minus zero.
+
+    Example:
+        >>> signed(-0.25), signed(-1e-9)
+        ('-0.2500', '+0.0000')
+    """
+    return f"{round(value, 4) + 0.0:+.4f}"
 
 
 def _small(picture: Image.Image) -> Image.Image:

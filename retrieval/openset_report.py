@@ -32,6 +32,8 @@ TPR = 0.95
 P, P_BY_CLASS, PROBABILITY = "p", "p by class", "1 - P(none)"
 """Names of the scores that tell known from unknown."""
 
+_TINY = np.finfo(np.float64).tiny  # where none is certain, no label is
+
 FORMAT = 1
 """Raised when older programs could no longer read a report."""
 
@@ -120,10 +122,15 @@ class OpensetReport:
         for name, labels in (("nearest label", self.labels), ("voted label", self.votes)):
             right = int((labels == self.targets)[self.known].sum())
             found.append(_share(f"{name} right, known queries", right, asked))
+        count = len(self.known)
+        found.append(_share("label or none right, all queries", int(self.came_true.sum()), count))
         off = expected_calibration_error(self.stated, self.came_true)
-        found.append(Score("ECE, all queries", off, len(self.known)))
-        off = expected_calibration_error(self.stated[self.known], self.came_true[self.known])
-        return (*found, Score("ECE, known queries", off, asked))
+        found.append(Score("ECE of label or none, all queries", off, count))
+        off = expected_calibration_error(
+            (self.confidences / np.maximum(self.surely_known[PROBABILITY], _TINY))[self.known],
+            (self.votes == self.targets)[self.known],
+        )
+        return (*found, Score("ECE of label, known queries", off, asked))
 
     @property
     def stated(self) -> Values:

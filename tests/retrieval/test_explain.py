@@ -231,8 +231,9 @@ def test_a_pair_takes_each_door() -> None:
     ImageDraw.Draw(drawn).ellipse((10, 12, 50, 44), outline="black", width=3)
     shop = noise(13)
     found = explain(pair, drawn, shop, modality=Modality.SKETCH)
-    want = sketch.vectors(sketch.transform(drawn)[None])[0] @ (
-        photo.vectors(photo.transform(shop)[None])[0]
+    want = (
+        sketch.vectors(sketch.transform(drawn)[None])[0]
+        @ (photo.vectors(photo.transform(shop)[None])[0])
     )
     assert found.score == pytest.approx(float(want), abs=1e-5)
     with pytest.raises(ValueError, match=r"^modality must be photo or sketch"):
@@ -250,7 +251,7 @@ def test_a_learned_energy_is_approximate_and_still_adds_up() -> None:
 
 def test_who_cannot_be_explained_is_told_so() -> None:
     joined = JoinedEncoder([small_encoder(), small_encoder()], [0.5, 0.5]).eval()
-    with pytest.raises(ValueError, match=r"^an explanation needs the maps of one encoder; got a jo"):
+    with pytest.raises(ValueError, match=r"^an explanation needs the maps of one encoder; got a j"):
         explain(joined, noise(0), noise(1))
     with pytest.raises(ValueError, match=r"^encoder must be in eval mode; got train mode"):
         explain(small_encoder().train(), noise(0), noise(1))

@@ -27,9 +27,7 @@ def test_auroc_is_the_share_of_pairs_in_order(known: list[float], unknown: list[
 def test_fpr_is_read_at_the_highest_threshold_that_passes_enough(
     known: list[float], unknown: list[float], share: float
 ) -> None:
-    threshold = max(
-        t for t in known if sum(a >= t for a in known) >= share * len(known) - 1e-9
-    )
+    threshold = max(t for t in known if sum(a >= t for a in known) >= share * len(known) - 1e-9)
     want = sum(b >= threshold for b in unknown)
     assert accepted_unknown(np.array(known), np.array(unknown), share) == want
 
