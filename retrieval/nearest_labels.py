@@ -1,18 +1,19 @@
 r"""Which class, and how sure: votes of the nearest photos as probabilities.
 
-The k nearest photos vote with weights that fall with distance, and so does an imagined neighbour
-at a fixed similarity b that votes for *none of these*: where all photos are farther, it wins.
+The k nearest photos vote with weights that fall with distance, after a first question: whether the
+nearest one is near enough for any of them to be right.
 
 .. math::
-    P(y \mid q) = \frac{\sum_{j:\, y_j = y} e^{s_j / T}}{e^{b / T} + \sum_{j} e^{s_j / T}}, \qquad
-    P(\text{none} \mid q) = \frac{e^{b / T}}{e^{b / T} + \sum_{j} e^{s_j / T}}
+    P(\text{none} \mid q) = \frac{1}{1 + e^{(s_1 - b) / \tau}}, \qquad
+    P(y \mid q) = \big(1 - P(\text{none} \mid q)\big)
+        \frac{\sum_{j:\, y_j = y} e^{s_j / T}}{\sum_{j} e^{s_j / T}}
 
-over the k nearest, with :math:`s_j` their cosines. The labels among them and *none* sum to 1;
-every other label has 0. T and b are those under which the gallery's own photos, each left out in
-turn, are most likely: once as a query of its class (its photo alone is gone), and once as a
-stranger (its whole class is gone), weighted by the share of strangers that one expects. A photo
-whose class is not among its neighbours, such as the only one of its class, counts as *none* both
-times.
+over the k nearest, with :math:`s_j` their cosines, largest first. The labels among them and *none*
+sum to 1; every other label has 0. T, b and :math:`\tau` are those under which the gallery's own
+photos, each left out in turn, are most likely: once as a query of its class (its photo alone is
+gone), and once as a stranger (its whole class is gone), weighted by the share of strangers that one
+expects. A photo whose class is not among its neighbours, such as the only one of its class, counts
+as *none* both times, and says nothing of T.
 
 Probabilities are honest for queries like the gallery's photos, and for strangers that are no nearer
 to the known classes than these are to one another. Photos that are almost the same, such as frames
@@ -42,7 +43,7 @@ UNKNOWN_SHARE = 0.5
 SAMPLE = 2000
 """Most photos that are left out in turn."""
 
-_STARTS = (5.0, 20.0, 80.0)  # 1 / T, from where the best one is sought
+_STARTS = (5.0, 20.0, 80.0)  # 1 / tau, from where the best one is sought
 _STEEPEST = 1000.0
 
 
@@ -65,8 +66,9 @@ class NearestLabels:
 
     Attributes:
         k: Neighbours that vote.
-        temperature: T.
-        none_similarity: b.
+        temperature: T, of the votes.
+        none_similarity: b, the cosine at which none is as likely as any label.
+        none_temperature: tau.
     """
 
     def __init__(
@@ -77,9 +79,11 @@ class NearestLabels:
         k: int,
         temperature: float,
         none_similarity: float,
+        none_temperature: float,
     ) -> None:
         self._vectors, self._targets = vectors, targets
-        self.k, self.temperature, self.none_similarity = k, temperature, none_similarity
+        self.k, self.temperature = k, temperature
+        self.none_similarity, self.none_temperature = none_similarity, none_temperature
 
     @classmethod
     def fit(
@@ -91,7 +95,7 @@ class NearestLabels:
         unknown_share: float = UNKNOWN_SHARE,
         seed: int = 0,
     ) -> "NearestLabels":
-        """Find T and b on the gallery alone.
+        """Find T, b and tau on the gallery alone.
 
         Args:
             vectors: (G, D) float32, rows of norm 1.
@@ -116,13 +120,17 @@ class NearestLabels:
             raise BadInputError(f"unknown_share must be in [0, 1); got {unknown_share}.")
         count = min(SAMPLE, len(vectors))
         chosen = np.sort(np.random.default_rng(seed).permutation(len(vectors))[:count])
-        temperature, none_similarity = _fitted(
-            [
-                (_votes(vectors, targets, chosen, k, whole_class=False), 1 - unknown_share),
-                (_votes(vectors, targets, chosen, k, whole_class=True), unknown_share),
-            ]
+        known = _votes(vectors, targets, chosen, k, whole_class=False)
+        strangers = _votes(vectors, targets, chosen, k, whole_class=True)
+        none_similarity, none_temperature = _fitted_none(known, strangers, unknown_share)
+        return cls(
+            vectors,
+            targets,
+            k=k,
+            temperature=_fitted_votes(known),
+            none_similarity=none_similarity,
+            none_temperature=none_temperature,
         )
-        return cls(vectors, targets, k=k, temperature=temperature, none_similarity=none_similarity)
 
     def probabilities(self, queries: NDArray[np.float32]) -> LabelProbabilities:
         """Labels of the k nearest photos with their probabilities, most likely first.
@@ -134,20 +142,18 @@ class NearestLabels:
         """
         found = rank(queries, self._vectors, self.k)
         near = self._targets[found.indices]  # (Q, k)
-        logits = found.scores.astype(np.float64) / self.temperature
-        none = self.none_similarity / self.temperature
-        top = np.maximum(logits[:, :1], none)
-        weights, none_weight = np.exp(logits - top), np.exp(none - top)  # (Q, k), (Q, 1)
-        total = weights.sum(axis=1, keepdims=True) + none_weight
+        cosines = found.scores.astype(np.float64)
+        nearness = (cosines[:, :1] - self.none_similarity) / self.none_temperature
+        none = np.exp(-np.logaddexp(0, nearness))  # (Q, 1)
+        weights = np.exp((cosines - cosines[:, :1]) / self.temperature)  # (Q, k)
+        weights *= (1 - none) / weights.sum(axis=1, keepdims=True)
         same = near[:, :, None] == near[:, None, :]  # (Q, k, k)
-        shares = (same * weights[:, None, :]).sum(axis=2) / total
+        shares = (same * weights[:, None, :]).sum(axis=2)
         earlier = np.tril(same, -1).any(axis=2)  # its label was met at a nearer photo
         shares[earlier] = 0
         order = np.argsort(np.where(earlier, np.inf, -shares), axis=1, kind="stable")
         labels = np.take_along_axis(np.where(earlier, -1, near), order, axis=1)
-        return LabelProbabilities(
-            labels, np.take_along_axis(shares, order, axis=1), (none_weight / total)[:, 0]
-        )
+        return LabelProbabilities(labels, np.take_along_axis(shares, order, axis=1), none[:, 0])
 
 
 class _Votes(NamedTuple):
@@ -182,32 +188,44 @@ def _places(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.arange(len(vectors))
 
 
-def _fitted(groups: list[tuple[_Votes, float]]) -> tuple[float, float]:
-    """T and b of the least mean negative log-likelihood, the weights of the groups summing to 1."""
-    from scipy.optimize import minimize  # only fitting needs it
+def _fitted_votes(votes: _Votes) -> float:
+    """T of the least mean -log of the right label's share; 1 where no neighbour has it anywhere."""
+    from scipy.optimize import minimize_scalar  # only fitting needs it
 
-    def loss(values: NDArray[np.float64]) -> float:
-        steepness, none = float(np.exp(values[0])), float(values[1])
-        return sum(weight * _surprise(votes, steepness, none) for votes, weight in groups if weight)
+    met = votes.right.any(axis=1)
+    if not met.any():
+        return 1.0
+    scores, right = votes.scores[met], votes.right[met]
 
-    nearest = float(np.median(groups[0][0].scores[:, 0]))
+    def surprise(log_steepness: float) -> float:
+        logits = scores * np.exp(log_steepness)
+        of_right = np.logaddexp.reduce(np.where(right, logits, -np.inf), axis=1)
+        return float((np.logaddexp.reduce(logits, axis=1) - of_right).mean())
+
+    bounds = (0.0, np.log(_STEEPEST))
+    return float(np.exp(-minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+
+
+def _fitted_none(known: _Votes, strangers: _Votes, unknown_share: float) -> tuple[float, float]:
+    """B and tau of the least mean -log P of whether any neighbour has the right label."""
+    from scipy.optimize import minimize
+
+    nearest = np.concatenate([known.scores[:, 0], strangers.scores[:, 0]]).clip(min=-1)
+    signs = np.where(np.concatenate([known.right.any(axis=1), strangers.right.any(axis=1)]), 1, -1)
+    weights = np.repeat([1 - unknown_share, unknown_share], len(known.scores))
+
+    def surprise(values: NDArray[np.float64]) -> float:
+        nearness = (nearest - values[0]) * np.exp(values[1])
+        return float((weights * np.logaddexp(0, -signs * nearness)).mean())
+
     found = [
         minimize(
-            loss,
-            np.array([np.log(start), nearest]),
+            surprise,
+            np.array([np.median(nearest), np.log(start)]),
             method="L-BFGS-B",
-            bounds=[(0.0, np.log(_STEEPEST)), (-1.0, 1.0)],
+            bounds=[(-1.0, 1.0), (0.0, np.log(_STEEPEST))],
         )
         for start in _STARTS
     ]
     best = min(found, key=lambda one: float(one.fun))
-    return float(np.exp(-best.x[0])), float(best.x[1])
-
-
-def _surprise(votes: _Votes, steepness: float, none: float) -> float:
-    """Mean of -log P of the truth: the right label, or none where no neighbour has it."""
-    logits = votes.scores * steepness
-    total = np.logaddexp(np.logaddexp.reduce(logits, axis=1), none * steepness)
-    known = votes.right.any(axis=1)
-    right = np.logaddexp.reduce(np.where(votes.right, logits, -np.inf), axis=1)
-    return float((total - np.where(known, right, none * steepness)).mean())
+    return float(best.x[0]), float(np.exp(-best.x[1]))

@@ -230,6 +230,7 @@ def openset_report(
             "unknown_share": unknown_share,
             "temperature": neighbours.temperature,
             "none_similarity": neighbours.none_similarity,
+            "none_temperature": neighbours.none_temperature,
         },
         encoder=dict(encoder or {}),
         run=provenance() | {"seconds": {"encoding": encoding_seconds, "judging": judging}},

@@ -85,7 +85,7 @@ class OpensetReport:
         votes: (Q,) int64, the most likely class by the votes of neighbours.
         confidences: (Q,) float64, its probability.
         gallery: Sizes: photos, classes, and photos alone in their class.
-        settings: Share of known classes, seeds, k, T, b.
+        settings: Share of known classes, seed, k, T, b, tau.
         encoder: What is known of the encoder.
         run: Date, versions, hardware, commit, seconds.
         rejected: Files that are left out.

@@ -166,8 +166,9 @@ def page(
         *(f"- {note}" for note in first.notes),
         f"- Voted label right on training classes, mean of {len(reports)} seeds: {tried}. "
         f"Taken: {k}.",
-        f"- T {settings['temperature']:.4f}, b {settings['none_similarity']:.4f}, fitted on the "
-        f"gallery for {percent(settings['unknown_share'])} % strangers.",
+        f"- T {settings['temperature']:.4f}, b {settings['none_similarity']:.4f}, tau "
+        f"{settings['none_temperature']:.4f}, fitted on the gallery for "
+        f"{percent(settings['unknown_share'])} % strangers.",
         "",
         f"Measured {facts['date']} at commit {facts['commit']}: {facts['hardware']}, "
         f"{facts['versions']}.",

@@ -31,18 +31,21 @@ def by_loops(
     scores = [round(float(query.astype(float) @ row.astype(float)), 6) for row in gallery]
     nearest = sorted(range(len(scores)), key=lambda j: (-scores[j], j))[: made.k]
     weights = {j: math.exp(scores[j] / made.temperature) for j in nearest}
-    none = math.exp(made.none_similarity / made.temperature)
-    total = none + sum(weights.values())
+    nearness = (scores[nearest[0]] - made.none_similarity) / made.none_temperature
+    none = 1 / (1 + math.exp(nearness))
     shares: dict[int, float] = {}
     for j, weight in weights.items():
-        shares[int(targets[j])] = shares.get(int(targets[j]), 0) + weight / total
-    return shares, none / total
+        share = (1 - none) * weight / sum(weights.values())
+        shares[int(targets[j])] = shares.get(int(targets[j]), 0) + share
+    return shares, none
 
 
 def test_probabilities_are_the_formula_and_sum_to_one() -> None:
     rng = np.random.default_rng(0)
     gallery, targets = drawn(rng, rng.standard_normal((6, 5)), 4, 0.8)
-    made = NearestLabels(gallery, targets, k=7, temperature=0.1, none_similarity=0.7)
+    made = NearestLabels(
+        gallery, targets, k=7, temperature=0.1, none_similarity=0.7, none_temperature=0.2
+    )
     queries = unit(rng.standard_normal((20, 5)))
     labels, shares, none = made.probabilities(queries)
     np.testing.assert_allclose(shares.sum(axis=1) + none, 1, rtol=0, atol=1e-12)
@@ -62,13 +65,18 @@ def test_probabilities_are_the_formula_and_sum_to_one() -> None:
 def test_probabilities_by_hand() -> None:
     gallery = np.array([[1, 0], [0, 1], [0, -1]], np.float32)
     made = NearestLabels(
-        gallery, np.array([5, 9, 9]), k=3, temperature=1 / math.log(2), none_similarity=0.0
+        gallery,
+        np.array([5, 9, 9]),
+        k=3,
+        temperature=1 / math.log(2),
+        none_similarity=0.0,
+        none_temperature=1 / math.log(3),
     )
     labels, shares, none = made.probabilities(np.array([[1, 0]], np.float32))
-    # Weights 2 for class 5, 1 + 1 for class 9, 1 for none; of equal ones the nearer is first.
+    # none 1 / (1 + 3); weights 2 for class 5, 1 + 1 for class 9; the nearer one is first.
     assert labels.tolist() == [[5, 9, -1]]
-    np.testing.assert_allclose(shares, [[2 / 5, 2 / 5, 0]], atol=1e-12)
-    np.testing.assert_allclose(none, [1 / 5], atol=1e-12)
+    np.testing.assert_allclose(shares, [[3 / 8, 3 / 8, 0]], atol=1e-12)
+    np.testing.assert_allclose(none, [1 / 4], atol=1e-12)
 
 
 def test_fitted_probabilities_mean_what_they_say() -> None:
@@ -88,7 +96,12 @@ def test_fitted_probabilities_mean_what_they_say() -> None:
     assert 0.5 < right.mean() < 0.98  # neither hopeless nor trivial
     for worse in (made.temperature / 8, made.temperature * 8):
         other = NearestLabels(
-            gallery, targets, k=10, temperature=worse, none_similarity=made.none_similarity
+            gallery,
+            targets,
+            k=10,
+            temperature=worse,
+            none_similarity=made.none_similarity,
+            none_temperature=made.none_temperature,
         )
         labels, shares, none = other.probabilities(np.concatenate([known, strangers]))
         right = np.where(none > shares[:, 0], truth == -7, labels[:, 0] == truth)
