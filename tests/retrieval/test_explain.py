@@ -163,7 +163,9 @@ def one_side(left: bool) -> Image.Image:
 def test_the_mirrored_half_is_mirrored_back(pooling: str) -> None:
     encoder = patches(pooling, flip=True, symmetric=True)
     with torch.no_grad():
-        for layer in (encoder.backbone.early, encoder.backbone.last):
+        for layer in encoder.backbone.modules():
+            if not isinstance(layer, nn.Conv2d) or layer.bias is None:
+                continue
             black = torch.tensor([-m / s for m, s in zip(*_norm(encoder), strict=True)])
             layer.bias -= layer(black[None, :, None, None].expand(1, 3, 8, 8))[0, :, 0, 0]
     left, right = one_side(left=True), one_side(left=False)
@@ -256,8 +258,8 @@ def test_who_cannot_be_explained_is_told_so() -> None:
     with pytest.raises(ValueError, match=r"^encoder must be in eval mode; got train mode"):
         explain(small_encoder().train(), noise(0), noise(1))
     empty = patches()
-    nn.init.zeros_(empty.backbone.last.weight)
-    nn.init.zeros_(empty.backbone.last.bias)
+    for weight in empty.backbone.parameters():
+        nn.init.zeros_(weight)
     with pytest.raises(ValueError, match=r"^query must be a picture with usable features; got one"):
         explain(empty, noise(0), noise(1))
 

@@ -21,7 +21,7 @@ def marked_picture(size: tuple[int, int], mark: tuple[int, int, int, int]) -> Im
 
 
 def redness(pixels: np.ndarray) -> np.ndarray:
-    return pixels[..., 0].astype(float) - pixels[..., 1]
+    return np.asarray(pixels[..., 0].astype(float) - pixels[..., 1])
 
 
 @pytest.mark.parametrize("size", SIZES)
