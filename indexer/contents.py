@@ -130,11 +130,13 @@ class ContentCache:
         path = self._folder / CONTENTS
         try:
             record = read_record(path)
-            if record.keys() == {"made_from", "sha256"} and record["sha256"].keys() == set(_FILES):
-                return record
-        except (BadInputError, DamagedDataError, OSError, AttributeError) as error:
+            if record.keys() != {"made_from", "sha256"} or {*record["sha256"]} != {*_FILES}:
+                raise TypeError
+        except TypeError as error:
+            raise _UnfitError(path, "it has other fields") from error
+        except (BadInputError, DamagedDataError, OSError) as error:
             raise _UnfitError(path, reason_of(error)) from error
-        raise _UnfitError(path, "it has other fields")
+        return record
 
     def _mapped(self, name: str, hashes: Mapping[str, str]) -> mmap:
         """The file, mapped after its bytes were compared; both through one descriptor."""

@@ -326,6 +326,7 @@ class DiskCollection:
                 if self._store is not None:
                     self._finish(self._store)
             finally:
+                self._view = None  # and with it the mapped files, when no search is at work
                 if self._lock is not None:
                     self._lock.release()
 
@@ -415,8 +416,9 @@ class DiskCollection:
             )
 
     def _current(self) -> View:
+        view = self._view  # before the check: closing lets go of it after it has said so
         self._check_not_closed()
-        return self._view or self._current_view()
+        return view or self._current_view()
 
     def _current_view(self) -> View:
         with self._mutex:
