@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--run", choices=STAGES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.run:
-        print(json.dumps(STAGES[chosen.run](chosen.folder, chosen.count, chosen.dim) | memory()))
+        print(json.dumps(STAGES[chosen.run](chosen.folder, chosen.count, chosen.dim)))
         return
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         found = {stage: apart(stage, Path(folder), chosen) for stage in STAGES}
@@ -87,7 +87,8 @@ def built(folder: Path, count: int, dim: int) -> Facts:
     added = time.perf_counter() - start
     collection.close()
     files = {path.name: path.stat().st_size for path in (folder / "c").rglob("*") if path.is_file()}
-    return {"adding": added, "closing": time.perf_counter() - start - added, "bytes": files}
+    closing = time.perf_counter() - start - added
+    return {"adding": added, "closing": closing, "bytes": files} | memory()
 
 
 def mapped(folder: Path, count: int, dim: int) -> Facts:
@@ -193,7 +194,8 @@ def answers(search: Callable[[NDArray[np.float32]], list[str]], count: int, dim:
         start = time.perf_counter()
         found.append(search(query[None]))
         seconds.append(time.perf_counter() - start)
-    return {"first": seconds[0], "next": float(np.median(seconds[1:])), "found": found}
+    facts = {"first": seconds[0], "next": float(np.median(seconds[1:])), "found": found}
+    return facts | memory()
 
 
 def batches(count: int, dim: int, seed: int = 0) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -214,7 +216,7 @@ def item(number: int) -> Item:
 
 
 def memory() -> Facts:
-    """Bytes of resident memory at its peak, and of private memory at the end."""
+    """Bytes of resident memory at its peak, and of private memory now."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     status = Path("/proc/self/status").read_text(encoding="ascii")
     private = next(line for line in status.splitlines() if line.startswith("RssAnon"))

@@ -208,6 +208,30 @@ def test_threads_that_search_while_the_files_are_replaced(closed: Path, copies: 
     assert wrong == []
 
 
+def test_opened_while_writers_come_and_go_it_is_one_generation(closed: Path):
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(25):
+            with DiskCollection.open(closed, write=True) as writer:
+                names = [f"{number} {part}" for part in range(3)]
+                writer.add(vectors_of(names), items_of(names), fingerprint=FINGERPRINT)
+        done.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    opened = 0
+    while not done.is_set():
+        with DiskCollection.open(closed) as reader:
+            more = [f"{number} {part}" for number in range(reader.generation - 4) for part in "012"]
+            assert reader.items == items_of([*NAMES[3:], *more], 0)
+            np.testing.assert_array_equal(reader.vectors, vectors_of([*NAMES[3:], *more]))
+            assert reader.notices == []
+            opened += 1
+    thread.join()
+    assert opened >= 3
+
+
 def replaced_by_older(copies: Copies, folder: Path, file: str) -> None:
     shutil.copy(copies.older / "cache" / file, folder / "cache" / file)
 
