@@ -136,6 +136,17 @@ def test_mapped_vectors_cannot_be_written(make: Make):
             reader.vectors[0] = 0
 
 
+def test_closing_lets_go_of_the_files(closed: Path):
+    def held() -> list[str]:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+        return sorted(Path(line.split()[-1]).name for line in lines if str(closed) in line)
+
+    with DiskCollection.open(closed) as reader:
+        reader.search(QUERIES, 3, fingerprint=FINGERPRINT)
+        assert held() == [BOUNDS, TEXT, VECTORS]
+    assert held() == []
+
+
 def test_same_pictures_are_found_in_mapped_rows(make: Make):
     collection = make()
     contents = [b"1" * 32, b"", b"2" * 32, b"1" * 32, b""]
