@@ -33,6 +33,14 @@ class EngineCache:
         except (BadInputError, DamagedDataError, KeyError):
             return False
 
+    def is_whole(self) -> bool:
+        """Whether the bytes of the cache are those that were written."""
+        try:
+            _check_bytes(self._data, self._record)
+        except (BadInputError, DamagedDataError, OSError, KeyError, ValueError):
+            return False
+        return True
+
     def read(
         self,
         part: type[Engine],
@@ -77,17 +85,29 @@ class EngineCache:
         }
 
 
+def remove_unfit_caches(folder: Path, manifest: Manifest, state: State) -> None:
+    """Remove what was made from another state, or is damaged: it costs room and serves nobody."""
+    for path in (folder / CACHE).glob("*.*"):
+        cache = EngineCache(folder, manifest, path.stem)
+        if not (cache.is_current(state) and cache.is_whole()):
+            path.unlink(missing_ok=True)
+
+
 def damaged_caches(folder: Path) -> list[str]:
     """A sentence for each cache whose bytes are not what was written."""
     found = []
     for record in sorted((folder / CACHE).glob("*.json")):
         data = record.with_suffix(".bin")
         try:
-            if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
-                raise ValueError("its checksum does not fit")
+            _check_bytes(data, record)
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
             found.append(f"{data} will be made again from the store: {_reason(error)}.")
     return found
+
+
+def _check_bytes(data: Path, record: Path) -> None:
+    if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
+        raise ValueError("its checksum does not fit")
 
 
 def _reason(error: Exception) -> str:

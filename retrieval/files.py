@@ -59,9 +59,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             partial.mkdir(parents=True)
             yield partial
-            for file in partial.iterdir():
-                _sync_file(file)
-            sync_folder(partial)
+            for path in (*partial.rglob("*"), partial):
+                sync_folder(path) if path.is_dir() else _sync_file(path)
             partial.replace(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
