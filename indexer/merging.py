@@ -99,7 +99,7 @@ class _Plan:
     """Which item of each id shall be there in the end.
 
     Attributes:
-        there: Ids of the collection before the merge.
+        there: Ids of the collection before the merge, each with the checksum of its item.
         kept: Items of others that have to stay out.
         unchanged: Items of others that are there already.
     """
@@ -111,7 +111,7 @@ class _Plan:
         self._others = others
         self.kept = self.unchanged = 0
         winners = {id_: (_MINE, sum_) for id_, sum_ in self._sums(collection)}
-        self.there = frozenset(winners)
+        self.there = {id_: sum_ for id_, (_, sum_) in winners.items()}
         for number, other in enumerate(others):
             for id_, sum_ in self._sums(other):
                 before = winners.get(id_)
@@ -121,7 +121,8 @@ class _Plan:
                     self.unchanged += 1
                 elif collision is Collision.REPLACE:
                     self.kept += before[0] != _MINE
-                    winners[id_] = (number, sum_)
+                    mine = self.there.get(id_) == sum_
+                    winners[id_] = (_MINE if mine else number, sum_)
                 elif collision is Collision.KEEP:
                     self.kept += 1
                 else:

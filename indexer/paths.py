@@ -15,12 +15,12 @@ def moved_paths(old: Path, new: Path) -> Callable[[str], str]:
         >>> moved("../photos/1.jpg"), moved("/photos/1.jpg"), moved("")
         ('../../../a/photos/1.jpg', '/photos/1.jpg', '')
     """
-    way = os.path.relpath(os.path.realpath(old), os.path.realpath(new))
+    start, end = os.path.realpath(old), os.path.realpath(new)
 
     def moved(path: str) -> str:
-        if not path or way == "." or path.startswith("/"):
+        if not path or start == end or path.startswith("/"):
             return path
-        return os.path.normpath(f"{way}/{path}")
+        return os.path.relpath(os.path.join(start, path), end)  # noqa: PTH118 - text, not a file
 
     return moved
 

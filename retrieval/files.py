@@ -59,8 +59,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             partial.mkdir(parents=True)
             yield partial
-            for path in (*partial.rglob("*"), partial):
-                sync_folder(path) if path.is_dir() else _sync_file(path)
+            for one in (*partial.rglob("*"), partial):
+                if one.is_dir():
+                    sync_folder(one)
+                else:
+                    _sync_file(one)
             partial.replace(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
