@@ -145,7 +145,7 @@ class Syncing:
             self.folder,
             found.entries,
             found.root,
-            by_path=self.photos.is_dir(),
+            by_path=found.root == self.photos,  # else it is a table, whose folder is the root
             settled=found.settled,
             waiting=found.waiting,
         )

@@ -1,4 +1,4 @@
-"""Compacting, copying, exporting, importing and merging: nothing is lost, added or answered otherwise."""
+"""Compacting, copying, exporting, importing and merging: the same items, the same answers."""
 
 import json
 import os
@@ -306,7 +306,7 @@ def test_an_export_carries_the_encoder(tmp_path: Path):
         assert folder is not None
         assert (folder / "photo" / "encoder.json").read_text() == "photo"
     (tmp_path / "out" / "encoder" / "photo" / "encoder.json").write_text("other")
-    with pytest.raises(DamagedDataError, match="encoder.json must be as it was exported"):
+    with pytest.raises(DamagedDataError, match=r"encoder.json must be as it was exported"):
         import_collection(tmp_path / "out", tmp_path / "third")
 
 
@@ -503,7 +503,8 @@ def test_a_merge_is_gone_on_with(make: Make, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(DiskCollection.blocks, "__defaults__", (4,))
     collection = make("a")
     other = other_of(make, "other", *NAMES)
-    write, done = collection.write, []
+    write = collection.write
+    done: list[Change] = []
 
     def failing(change: Change) -> None:
         if len(done) == 3:

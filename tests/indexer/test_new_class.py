@@ -36,7 +36,8 @@ def answers(collection: DiskCollection) -> list[SearchHit]:
     queries = np.concatenate([unit_rows(np.random.default_rng(5), 4), collection.vectors[:3]])
     hits = []
     for k in (1, 3, 99):
-        hits += sum(collection.search(queries, k, fingerprint=FINGERPRINT), [])
+        for found in collection.search(queries, k, fingerprint=FINGERPRINT):
+            hits += found
     return hits
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,41 @@ def test_another_encoder_is_refused_when_it_is_named(fgir: Fgir, shop: Path, pic
 def test_options_of_keeping_in_step_need_it(fgir: Fgir, pictures: Path, tmp_path: Path):
     for option in ("--dry-run", "--yes", "--watch=2"):
         said(fgir("index", pictures, "--out", tmp_path / "c", option), 3, "must come with --sync")
+
+
+def test_a_folder_is_watched_until_ctrl_c(
+    fgir: Fgir, shop: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (pictures / "red" / "0.png").unlink()
+    rounds = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 3:
+            shutil.copy(pictures / "blue" / "0.png", pictures / "new.png")
+        elif rounds == 6:
+            shutil.move(pictures, pictures.with_name("moved"))
+        elif rounds == 8:
+            shutil.move(pictures.with_name("moved"), pictures)
+            for label in ("red", "green", "blue"):
+                shutil.rmtree(pictures / label)
+        elif rounds == 12:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("time.monotonic", lambda: float(rounds))
+    done = fgir("index", pictures, "--out", shop, "--sync", "--watch", 1, "--runtime", "eager")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split(";")[0] for line in done.stdout.splitlines()]
+    assert lines == [
+        "added 0, changed 0, removed 1, unchanged 15, rejected 0",
+        "added 1, changed 0, removed 0, unchanged 15, rejected 0",
+        "added 0, changed 0, removed 0, unchanged 5, rejected 0",
+    ]
+    assert done.stderr.count("must be a table") + done.stderr.count("must be a folder") == 1
+    assert done.stderr.count("11 of 16 items") == 1
+    assert len(ids(fgir, shop, pictures / "grey" / "0.png")) == 16
 
 
 def test_there_and_back_the_answers_are_the_same(fgir: Fgir, shop: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Compacting, copying, exporting, importing and merging, killed or failing anywhere; what is left."""
+"""Compacting, copying, exporting, importing and merging, killed or failing anywhere."""
 
 import shutil
 from dataclasses import replace
@@ -38,7 +38,7 @@ class Keeping:
         self._folder = root / "c"
         self._out = root / "out"
         self._other = root / "other"
-        make = {"dim": workload.DIM, "fingerprint": FINGERPRINT, "engine": engine}
+        make: dict[str, Any] = {"dim": workload.DIM, "fingerprint": FINGERPRINT, "engine": engine}
         with DiskCollection.create(self._base, **make) as collection:
             for step in workload.steps(SEED, 0, STEPS):
                 workload.do(collection, step)
@@ -57,9 +57,14 @@ class Keeping:
 
     def run(self, forks: Forks, **fault: Any) -> int:
         """Do it in another process, killed or with a fault; the exit status."""
-        names = {"folder": self._folder, "other": self._other, "out": self._out}
-        facts = {name: str(path) for name, path in names.items()}
-        return forks.run("keep", what=self._what, **facts, **fault)
+        return forks.run(
+            "keep",
+            what=self._what,
+            folder=str(self._folder),
+            other=str(self._other),
+            out=str(self._out),
+            **fault,
+        )
 
     def lines(self, forks: Forks) -> int:
         """How many lines of the storage code it takes."""
