@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from indexer.backends.faiss_flat import FaissFlat
 from indexer.collection import Item
 from indexer.copying import take_snapshot
 from indexer.disk import DiskCollection
@@ -136,7 +138,9 @@ def test_a_snapshot_is_one_generation_while_a_writer_goes_on(make: Make, tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["birds", "copy"]
 
 
-def test_a_snapshot_carries_the_encoder_and_the_engines_cache(tmp_path: Path):
+def test_a_snapshot_carries_the_encoder_and_the_engines_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     encoder = tmp_path / "encoder"
     (encoder / "photo").mkdir(parents=True)
     (encoder / "photo" / "encoder.json").write_text("photo")
@@ -144,6 +148,7 @@ def test_a_snapshot_carries_the_encoder_and_the_engines_cache(tmp_path: Path):
         tmp_path / "c", dim=DIM, fingerprint=FINGERPRINT, engine="faiss_flat", encoder=encoder
     ) as made:
         made.add(vectors_of(NAMES), items_of(NAMES), fingerprint=FINGERPRINT)
+    monkeypatch.delattr(FaissFlat, "to_bytes")  # what was prepared is not prepared again
     take_snapshot(tmp_path / "c", tmp_path / "copy")
     same = [path.relative_to(tmp_path / "c") for path in (tmp_path / "c").rglob("*")]
     for name in same:
@@ -182,13 +187,16 @@ def test_a_copy_that_is_not_the_source_is_noticed(
     collection = make(*NAMES)
 
     def other(self: object, path: Path) -> None:
-        with sqlite3.connect(collection.folder / STORE) as source, sqlite3.connect(path) as copy:
+        with (
+            closing(sqlite3.connect(collection.folder / STORE)) as source,
+            closing(sqlite3.connect(path)) as copy,
+        ):
             source.backup(copy)
             copy.execute("UPDATE items SET label = 'x' WHERE number = 9")
-        copy.commit()
+            copy.commit()
 
     monkeypatch.setattr("indexer.store.Store.copy_to", other)
-    with pytest.raises(DamagedDataError):
+    with pytest.raises(DamagedDataError, match="another row than was written for 'item 8'"):
         take_snapshot(collection.folder, tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 

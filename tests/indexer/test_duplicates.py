@@ -58,7 +58,7 @@ def test_a_chain_is_one_group_and_blocks_do_not_cut_it():
 
 def test_the_threshold_is_that_of_a_searchs_score():
     angle = np.arccos(0.98)
-    for shift, found in ((-2e-5, [[0, 1]]), (0.0, [[0, 1]]), (2e-5, [])):
+    for shift, found in ((-5e-6, [[0, 1]]), (0.0, [[0, 1]]), (5e-6, []), (2e-5, [])):
         vectors = np.stack([turned(0), turned(angle + shift)])
         assert connected(vectors, 0.98, NONE) == found
 
