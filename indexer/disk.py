@@ -13,7 +13,7 @@
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from retrieval.files import sha256_of_file
 
 from . import backends
-from .caches import EngineCache, damaged_engines
+from .caches import EngineCache, damaged_engines, remove_unfit_caches
 from .collection import Item, SearchHit, Vectors
 from .contents import ContentCache
 from .creating import check_there, make_collection
@@ -200,6 +200,27 @@ class DiskCollection:
             if self._view is not None:
                 self._view = self._viewed(self._view.snapshot.changed(change, state))
 
+    def compact(self) -> None:
+        """Give back room that removed and replaced items have left, and caches that fit no more.
+
+        The items, their order and the generation stay. A kill or a full disk leaves the store as it
+        was. The engine's own cache is written when the collection is closed.
+
+        Raises:
+            BadInputError: Opened for search only.
+            StorageError: There is no room to work in; open the collection again to go on.
+        """
+        with self._mutex:
+            store = self._writable_store()
+            try:
+                if self._seal.closed:  # the store is about to differ from the sealed bytes
+                    self._write_seal(Seal(self._manifest.collection, self._state))
+                store.compact()
+                remove_unfit_caches(self.folder, self._manifest)
+            except BaseException as error:
+                self._failed = f"{type(error).__name__}: {error}"
+                raise
+
     def search(
         self, queries: Vectors, k: int, *, fingerprint: str, where: Condition | None = None
     ) -> list[list[SearchHit]]:
@@ -256,6 +277,19 @@ class DiskCollection:
     def vectors(self) -> Vectors:
         """All vectors (N, dim), read-only."""
         return self._current().snapshot.vectors
+
+    def blocks(self, size: int = 1024) -> Iterator[tuple[Sequence[Row], Vectors]]:
+        """All items as they are stored and their vectors, at most ``size`` at a time.
+
+        The order is that of :attr:`vectors`, and all blocks are of one generation.
+
+        Shape:
+            -> N' rows and (N', D), N' <= ``size``.
+        """
+        snapshot = self._current().snapshot
+        for start in range(0, snapshot.state.count, size):
+            part = slice(start, start + size)
+            yield snapshot.rows[part], snapshot.vectors[part]
 
     def rejected(self) -> dict[str, str]:
         """Pictures that could not be taken, by path, and the reason."""

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from retrieval.errors import BadInputError
@@ -100,6 +100,21 @@ def entries_of_table(file: Path) -> list[Entry]:
         payload = {name: values[name][index] for name in others if row[name]}
         entries.append(Entry(id_, row["path"], row.get("label", ""), payload))
     return entries
+
+
+def labelled(entries: Sequence[Entry], label: str) -> list[Entry]:
+    """Entries of one new class: the label goes before each id, so that names may come again.
+
+    Example:
+        >>> labelled([Entry("1.jpg", "1.jpg")], "new shoe")
+        [Entry(id='new shoe/1.jpg', path='1.jpg', label='new shoe', payload={})]
+
+    Raises:
+        BadInputError: The label is empty.
+    """
+    if not label.strip():
+        raise BadInputError(f"a label must be text; got {label!r}. Give the class a name.")
+    return [replace(entry, id=f"{label}/{entry.id}", label=label) for entry in entries]
 
 
 def check_different_ids(entries: Sequence[Entry]) -> None:

@@ -8,7 +8,7 @@ SQLite itself notices a damaged page structure but not a damaged value.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -123,6 +123,20 @@ class Store:
         with _in_words(self.path):
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
+
+    def compact(self) -> None:
+        """Give free pages back, in one transaction: after a kill or an error nothing has changed.
+
+        SQLite needs room for two more copies of what is stored while it works.
+        """
+        with _in_words(self.path):
+            self._connection.execute("VACUUM")
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the store as it is at one moment to a new file; on the disk when this returns."""
+        with _in_words(self.path), closing(sqlite3.connect(path)) as copy:
+            copy.execute("PRAGMA synchronous = FULL")
+            self._connection.backup(copy)
 
     def check_structure(self) -> None:
         """Raise unless pages, rows and indexes of the database fit together."""

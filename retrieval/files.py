@@ -74,9 +74,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             partial.mkdir(parents=True)
             yield partial
-            for file in partial.iterdir():
-                _sync_file(file)
-            sync_folder(partial)
+            for one in (*partial.rglob("*"), partial):
+                if one.is_dir():
+                    sync_folder(one)
+                else:
+                    _sync_file(one)
             partial.replace(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Making, opening and filling a collection from a command of ``fgir``."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -77,13 +78,17 @@ def fill(
             on_progress=advance,
         )
     typer.echo(f"{result}; {len(collection):,} items in {collection.folder}")
-    rejected = list(result.rejected.items())
-    for path, reason in rejected[:_SHOWN]:
+    say_rejected(result.rejected)
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE_IN_PART if result.rejected else 0
+
+
+def say_rejected(rejected: Mapping[str, str]) -> None:
+    """Name the first of the pictures that were not taken, with reasons."""
+    for path, reason in list(rejected.items())[:_SHOWN]:
         typer.echo(f"rejected {path}: {reason}", err=True)
     if len(rejected) > _SHOWN:
         typer.echo(
             f"... and {len(rejected) - _SHOWN} more: fgir collection info names them", err=True
         )
-    if result.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_DONE_IN_PART if rejected else 0

@@ -12,6 +12,13 @@ from ui.commands.index import Photos
 def add(
     collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
     photos: Photos,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class of all these photos, in place of their folders' names. It goes before each "
+            "id, as in 'new shoe/1.jpg'."
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Photos whose id is there already replace it.")
     ] = False,
@@ -21,9 +28,11 @@ def add(
     """Add photos to a collection with the encoder that made it."""
     from indexer.build import entries_of
     from indexer.disk import DiskCollection
+    from indexer.sources import labelled
     from ui.building import encoder_of, fill
 
-    source = entries_of(photos)
+    entries, root = entries_of(photos)
+    source = entries if label is None else labelled(entries, label), root
     with DiskCollection.open(collection, write=True) as opened:
         encoder = encoder_of(opened)
         code = fill(

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from ui import options
+from ui.commands import collection_copies, duplicates
 from ui.commands.items import items
 
-app = typer.Typer(help="Look at a collection and check it.", no_args_is_help=True)
+app = typer.Typer(help="Look at a collection, check it and copy it.", no_args_is_help=True)
 app.command()(items)
 Folder = Annotated[Path, typer.Argument(help="The collection, a folder.")]
 
@@ -41,3 +42,8 @@ def verify(collection: Folder) -> None:
         for notice in opened.verify():
             typer.echo(notice, err=True)
         typer.echo(f"{collection}: all {len(opened)} items are as they were written")
+
+
+for name, command in collection_copies.COMMANDS.items():
+    app.command(name)(command)
+app.command()(duplicates.duplicates)
