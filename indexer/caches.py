@@ -46,7 +46,7 @@ class EngineCache:
         try:
             return self._kept(part, vectors, state)  # type: ignore[return-value]
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            notice(f"{self._data} is made again from the store: {_reason(error)}.")
+            notice(f"{self._data} is made again from the store: {reason(error)}.")
             return part(vectors)
 
     def write(self, engine: KeptEngine, state: State) -> None:
@@ -56,6 +56,11 @@ class EngineCache:
         write_atomically(self._data, data)
         made = {"made_from": self._source(state), "bytes_sha256": sha256(data).hexdigest()}
         write_record(self._record, made)
+
+    def forget(self) -> None:
+        """Remove what is kept: another engine has taken its place."""
+        self._record.unlink(missing_ok=True)
+        self._data.unlink(missing_ok=True)
 
     def _kept(self, part: type[KeptEngine], vectors: Vectors, state: State) -> KeptEngine:
         record = read_record(self._record)
@@ -86,11 +91,12 @@ def damaged_caches(folder: Path) -> list[str]:
             if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
                 raise ValueError("its checksum does not fit")
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            found.append(f"{data} will be made again from the store: {_reason(error)}.")
+            found.append(f"{data} will be made again from the store: {reason(error)}.")
     return found
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """What an error says of a file that can be made again, to end a sentence with."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     return str(error).split(" Put a copy")[0].rstrip(".")

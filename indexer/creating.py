@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from retrieval import plugins
 from retrieval.errors import BadInputError, BusyError, FgirError, StorageError
 from retrieval.files import sha256_of_file, sync_folder
 
-from . import backends
+from .choice import EngineChoice
+from .choosing import check_options
 from .locks import WriteLock
 from .manifest import CACHE, ENCODER, LOCK, MANIFEST, SEAL, STORE, Manifest, Seal
 from .rows import as_stored
@@ -27,7 +27,7 @@ _RESERVED = {"CON", "PRN", "AUX", "NUL", *_PORTS}
 
 
 def make_collection(
-    folder: Path, *, dim: int, fingerprint: str, engine: str, encoder: Path | None
+    folder: Path, *, dim: int, fingerprint: str, choice: EngineChoice, encoder: Path | None
 ) -> None:
     """Make an empty, closed collection at ``folder``.
 
@@ -43,7 +43,7 @@ def make_collection(
         raise BadInputError(f"dim must be an integer from 1 to {MAX_DIM:,}; got {dim!r}.")
     if not as_stored("fingerprint", fingerprint):
         raise BadInputError("fingerprint must name an encoder; got ''.")
-    plugins.find(backends, engine)
+    check_options(choice.engine, choice.options, dim)
     try:
         _check_free(folder)
         _clear_leftovers(folder)
@@ -53,7 +53,7 @@ def make_collection(
             _make_folder(partial)
             undo.callback(WriteLock(partial / LOCK).release)
             copied = {} if encoder is None else _copy_encoder(encoder, partial / ENCODER)
-            _write_parts(partial, _manifest(dim, fingerprint, engine, copied))
+            _write_parts(partial, _manifest(dim, fingerprint, choice.engine, copied), choice)
             partial.replace(folder)
         sync_folder(folder.parent)
     except OSError as error:
@@ -148,7 +148,7 @@ def _manifest(dim: int, fingerprint: str, engine: str, encoder: dict[str, str]) 
     return Manifest(secrets.token_hex(16), engine, dim, fingerprint, created, program, encoder)
 
 
-def _write_parts(folder: Path, manifest: Manifest) -> None:
+def _write_parts(folder: Path, manifest: Manifest, choice: EngineChoice) -> None:
     (folder / CACHE).mkdir()
     store = Store.create(folder / STORE, manifest)
     state = store.state()
@@ -157,6 +157,8 @@ def _write_parts(folder: Path, manifest: Manifest) -> None:
     path = folder / STORE
     seal = Seal(manifest.collection, state, path.stat().st_size, sha256_of_file(path))
     manifest.write(folder)
+    if choice != EngineChoice(manifest.engine):
+        choice.write(folder, manifest)
     seal.write(folder)
 
 

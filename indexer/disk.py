@@ -7,6 +7,7 @@
       collection.sqlite    the truth: items, payloads, vectors, checksums
       SEAL                 how far it has come; written before each acknowledgement
       LOCK                 held by the one writer
+      engine.json          optional: with which engine and options it is searched
       cache/               what an engine prepared; made again when it does not fit
       encoder/             optional copy of the encoder's checkpoint
 """
@@ -26,9 +27,12 @@ from retrieval.files import sha256_of_file
 
 from . import backends
 from .caches import EngineCache, damaged_caches
+from .choice import EngineChoice
+from .choosing import check_options, choose, due
 from .collection import Item, SearchHit, Vectors
 from .creating import check_there, make_collection
-from .engines import Engine, KeptEngine
+from .engines import Engine, KeptEngine, TunableEngine
+from .grown import GrowingEngine
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
@@ -49,13 +53,11 @@ class DiskCollection:
         notices: Sentences a person should see, such as that a cache was made again.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, engine: str) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, engine: str | None = None) -> None:
         self.folder = folder
-        self.engine = engine
         self.notices: list[str] = []
         self._manifest = manifest
-        self._part = cast(type[Engine], plugins.find(backends, engine))
-        self._cache = EngineCache(folder, manifest, engine)
+        self._use(EngineChoice.read(folder, manifest, self.notices.append), engine)
         self._mutex = threading.RLock()
         self._view: View | None = None
         self._lock: WriteLock | None = None
@@ -72,6 +74,7 @@ class DiskCollection:
         dim: int,
         fingerprint: str,
         engine: str = "exact",
+        choice: EngineChoice | None = None,
         encoder: Path | None = None,
     ) -> Self:
         """A new collection, open for writing.
@@ -81,6 +84,7 @@ class DiskCollection:
             dim: Length of a vector.
             fingerprint: Of the encoder whose vectors it will hold.
             engine: File in ``indexer/backends``.
+            choice: In place of ``engine``: one with options, or chosen as the collection grows.
             encoder: The encoder's checkpoint folder, copied so that the collection can be searched
                 without looking for it.
 
@@ -89,7 +93,13 @@ class DiskCollection:
             StorageError: The disk is full or read-only. Nothing is left behind.
         """
         folder = folder.absolute()
-        make_collection(folder, dim=dim, fingerprint=fingerprint, engine=engine, encoder=encoder)
+        make_collection(
+            folder,
+            dim=dim,
+            fingerprint=fingerprint,
+            choice=choice or EngineChoice(engine),
+            encoder=encoder,
+        )
         return cls.open(folder, write=True)
 
     @classmethod
@@ -120,7 +130,7 @@ class DiskCollection:
         manifest = Manifest.read(folder)
         if fingerprint is not None:
             check_fingerprint(f"whoever opens {folder.name}", fingerprint, manifest.fingerprint)
-        opened = cls(folder, manifest, engine or manifest.engine)
+        opened = cls(folder, manifest, engine)
         try:
             if write:
                 opened._open_for_writing()
@@ -278,6 +288,7 @@ class DiskCollection:
             "rejected": len(self.rejected()),
             "dim": self.dim,
             "engine": self.engine,
+            **self.choice.facts(len(self)),
             "encoder": self.fingerprint,
             "generation": self.generation,
             "bytes": _bytes_in(self.folder),
@@ -312,6 +323,18 @@ class DiskCollection:
             check_whole(self.folder, self._manifest)
             self.encoder_folder()
             return damaged_caches(self.folder)
+
+    def choose(self, choice: EngineChoice) -> None:
+        """Search with this engine and these options from now on, whoever opens the collection.
+
+        Raises:
+            BadInputError: Opened for search only, or there is no such engine or option.
+            StorageError: The disk is full or read-only.
+        """
+        with self._mutex:
+            self._writable_store()
+            check_options(choice.engine, choice.options, self.dim)
+            self._change(choice)
 
     def close(self) -> None:
         """Let go. A writer also brings the engine's cache up to date and seals the store."""
@@ -376,9 +399,37 @@ class DiskCollection:
             # Nothing is lost by it: the next opening checks each row instead of one hash.
             self.notices.append(f"{self.folder} was left without its closing seal: {error}")
 
+    def _use(self, choice: EngineChoice, engine: str | None = None) -> None:
+        """Take the engine that was chosen, or another one without options."""
+        other = engine is not None and engine != choice.engine
+        self.choice = EngineChoice(cast(str, engine)) if other else choice
+        self.engine = self.choice.engine
+        self._part = cast(type[Engine], plugins.find(backends, self.engine))
+        options = self.choice.options
+        self._cache = EngineCache(self.folder, self._manifest, self.engine)
+        self._growing = (
+            GrowingEngine(self.folder, self._manifest, self.engine, options, self.notices.append)
+            if issubclass(self._part, TunableEngine)
+            else None
+        )
+
+    def _change(self, choice: EngineChoice) -> None:
+        choice.write(self.folder, self._manifest)
+        if choice.engine != self.engine:
+            self._cache.forget()
+        self._use(choice)
+        if self._view is not None:
+            self._view = self._viewed(self._view.snapshot)
+
     def _keep_engine(self) -> None:
-        kept = issubclass(self._part, KeptEngine)
-        if kept and self._state.count and not self._cache.is_current(self._state):
+        if due(self.choice, self._state.count):
+            self._change(choose(self.choice, self._state.count, self.dim))
+            self.notices.append(f"the engine is {self.choice.why}")
+        if not self._state.count:
+            return
+        if self._growing is not None:
+            self._growing.keep(self._state, lambda: self._current_view().engine())
+        elif issubclass(self._part, KeptEngine) and not self._cache.is_current(self._state):
             self._cache.write(cast(KeptEngine, self._current_view().engine()), self._state)
 
     def _write_seal(self, seal: Seal) -> None:
@@ -421,6 +472,8 @@ class DiskCollection:
         return View(snapshot, self._prepared)
 
     def _prepared(self, snapshot: Snapshot) -> Engine:
+        if self._growing is not None:
+            return self._growing.prepared(snapshot)
         if self._store is not None and snapshot.state != self._opened_state:
             return self._part(snapshot.vectors)  # made just now: no cache can be of this state
         return self._cache.read(self._part, snapshot.vectors, snapshot.state, self.notices.append)

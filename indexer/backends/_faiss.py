@@ -234,7 +234,11 @@ def _check(index: faiss.Index, empty: faiss.Index, vectors: Vectors) -> None:
     got = (*_described(index), index.ntotal)
     if got != wanted:
         raise ValueError(f"it holds {got} where {wanted} is wanted")
-    if isinstance(index, faiss.IndexHNSW):
+    if isinstance(index, faiss.IndexFlat):
+        kept = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+        if not np.array_equal(kept.reshape(index.ntotal, -1), vectors[np.arange(index.ntotal)]):
+            raise ValueError("it holds other vectors where those of the collection are wanted")
+    elif isinstance(index, faiss.IndexHNSW):
         if index.storage.ntotal != len(vectors) or index.hnsw.levels.size() != len(vectors):
             raise ValueError("it holds another number of nodes where one for each row is wanted")
     elif isinstance(index, faiss.IndexIVF) and not _each_row_once(index):
