@@ -32,6 +32,7 @@ from .choosing import check_options, choose, due
 from .collection import Item, SearchHit, Vectors
 from .creating import check_there, make_collection
 from .engines import Engine, KeptEngine, TunableEngine
+from .filters import Condition, check
 from .grown import GrowingEngine
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
@@ -57,6 +58,7 @@ class DiskCollection:
         self.folder = folder
         self.notices: list[str] = []
         self._manifest = manifest
+        self._growing: GrowingEngine | None = None
         self._use(EngineChoice.read(folder, manifest, self.notices.append), engine)
         self._mutex = threading.RLock()
         self._view: View | None = None
@@ -206,13 +208,17 @@ class DiskCollection:
             if self._view is not None:
                 self._view = self._viewed(self._view.snapshot.changed(change, state))
 
-    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+    def search(
+        self, queries: Vectors, k: int, *, fingerprint: str, where: Condition | None = None
+    ) -> list[list[SearchHit]]:
         """See :meth:`indexer.collection.Collection.search`."""
         if type(k) is not int or k < 1:
             raise BadInputError(f"k must be an integer of at least 1; got {k!r}.")
         check_fingerprint("queries", fingerprint, self.fingerprint)
         queries = check_vectors("queries", queries, self.dim)
-        return self._current().search(queries, k)
+        if where is not None:
+            check(where)
+        return self._current().search(queries, k, where)
 
     def get(self, id: str) -> Item:
         """See :meth:`indexer.collection.Collection.get`."""
@@ -241,6 +247,13 @@ class DiskCollection:
     def ids(self) -> list[str]:
         """All ids, in the order of :attr:`vectors`."""
         return [as_text(one) for one in self._current().snapshot.ids]
+
+    def items_where(self, condition: Condition) -> list[str]:
+        """Ids of the items that the condition holds for, in the order of :attr:`vectors`."""
+        check(condition)
+        view = self._current()
+        matching = view.matching(condition)
+        return [as_text(view.snapshot.ids[row]) for row in np.flatnonzero(matching).tolist()]
 
     @property
     def items(self) -> list[Item]:
@@ -336,6 +349,10 @@ class DiskCollection:
             check_options(choice.engine, choice.options, self.dim)
             self._change(choice)
 
+    def prepared_engine(self) -> Engine | None:
+        """What answers searches now, prepared; None while there is no item."""
+        return self._current().engine() if len(self) else None
+
     def close(self) -> None:
         """Let go. A writer also brings the engine's cache up to date and seals the store."""
         with self._mutex:
@@ -405,13 +422,17 @@ class DiskCollection:
         self.choice = EngineChoice(cast(str, engine)) if other else choice
         self.engine = self.choice.engine
         self._part = cast(type[Engine], plugins.find(backends, self.engine))
-        options = self.choice.options
         self._cache = EngineCache(self.folder, self._manifest, self.engine)
-        self._growing = (
-            GrowingEngine(self.folder, self._manifest, self.engine, options, self.notices.append)
-            if issubclass(self._part, TunableEngine)
-            else None
-        )
+        before, self._growing = self._growing, None
+        if issubclass(self._part, TunableEngine):
+            self._growing = GrowingEngine(
+                self.folder,
+                self._manifest,
+                self.engine,
+                self.choice.options,
+                self.notices.append,
+                before=before,
+            )
 
     def _change(self, choice: EngineChoice) -> None:
         choice.write(self.folder, self._manifest)

@@ -7,10 +7,12 @@ Nothing here is trusted: a key that fits by accident, or a file that somebody ha
 row from a search at worst, for scores and items always come from the collection itself.
 """
 
+import copy
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,11 @@ _CHUNK = 1 << 10  # rows that fit into a processor's cache
 _KEY_BYTES = 8
 
 Keys = NDArray[np.uint64]
+
+
+def tuned_option(engine: str) -> str:
+    """Name of the option that buys an approximate engine recall."""
+    return cast(type[TunableEngine], plugins.find(backends, engine)).tuned_option()
 
 
 def row_keys(vectors: Vectors) -> Keys:
@@ -112,6 +119,16 @@ class Grown:
         self._new = np.flatnonzero(unknown)
         self._exact = Exact(vectors[self._new])
 
+    def most(self) -> int:
+        """See :class:`indexer.engines.TunableEngine`."""
+        return cast(TunableEngine, self._engine).most()
+
+    def tuned(self, value: int) -> Self:
+        """See :class:`indexer.engines.TunableEngine`."""
+        other = copy.copy(self)
+        other._engine = cast(Engine, cast(TunableEngine, self._engine).tuned(value))
+        return other
+
     def search(
         self, queries: Vectors, k: int, allowed: Allowed | None = None
     ) -> tuple[NDArray[np.int64], Vectors]:
@@ -164,6 +181,8 @@ class GrowingEngine:
         engine: File in ``indexer/backends`` of a :class:`indexer.engines.TunableEngine`.
         options: Of the engine.
         notice: Takes a sentence for a person when a kept engine could not be used.
+        before: What served with other options. What it has built goes on serving where the options
+            differ in the tuned one alone.
     """
 
     def __init__(
@@ -173,6 +192,7 @@ class GrowingEngine:
         engine: str,
         options: Mapping[str, Any],
         notice: Callable[[str], None],
+        before: "GrowingEngine | None" = None,
     ) -> None:
         self._part = cast(type[TunableEngine], plugins.find(backends, engine))
         self._name = engine
@@ -181,10 +201,15 @@ class GrowingEngine:
         self._notice = notice
         self._data = folder / CACHE / f"{engine}.bin"
         self._record = folder / CACHE / f"{engine}.json"
-        self._built: _Built | None = None
+        self._lock = threading.Lock()
+        self._built = None if before is None else self._taken_over(before)
 
     def prepared(self, snapshot: Snapshot) -> Engine:
         """The engine for a snapshot with at least one row: known, grown, kept or built."""
+        with self._lock:
+            return self._prepared(snapshot)
+
+    def _prepared(self, snapshot: Snapshot) -> Engine:
         keys = row_keys(snapshot.vectors)
         engine = self._fitted(self._built, snapshot.vectors, keys)
         if engine is None:
@@ -225,6 +250,15 @@ class GrowingEngine:
         write_record(
             self._record, {"made_from": made, "bytes_sha256": sha256_of_file(self._data)}
         )
+
+    def _taken_over(self, before: "GrowingEngine") -> _Built | None:
+        option = self._part.tuned_option()
+        same = {**before._options, option: 0} == {**self._options, option: 0}
+        if before._built is None or before._name != self._name or not same:
+            return None
+        if option not in self._options:
+            return before._built if option not in before._options else None
+        return replace(before._built, engine=before._built.engine.tuned(self._options[option]))
 
     def _fitted(self, built: _Built | None, vectors: Vectors, keys: Keys) -> Engine | None:
         """The engine grown to these rows; None where it is not there or is too old."""

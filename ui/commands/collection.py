@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from ui import options
+from ui.commands.items import items
 
 app = typer.Typer(help="Look at a collection and check it.", no_args_is_help=True)
+app.command()(items)
 Folder = Annotated[Path, typer.Argument(help="The collection, a folder.")]
 
 
