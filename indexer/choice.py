@@ -47,10 +47,15 @@ class EngineChoice:
         """Whether it is chosen again as the collection grows."""
         return bool(self.table)
 
+    def satisfies(self, asked: Self) -> bool:
+        """Whether this is what ``asked`` asks for, perhaps measured and tuned meanwhile."""
+        if asked.automatic:
+            return (self.table, self.recall) == (asked.table, asked.recall)
+        given = {name: self.options.get(name) for name in asked.options}
+        return not self.automatic and (self.engine, given) == (asked.engine, asked.options)
+
     @classmethod
-    def read(
-        cls, folder: Path, manifest: Manifest, notice: Callable[[str], None]
-    ) -> Self:
+    def read(cls, folder: Path, manifest: Manifest, notice: Callable[[str], None]) -> Self:
         """What is recorded in a collection's folder, or what the collection was made with."""
         path = folder / CHOICE
         if not path.exists():

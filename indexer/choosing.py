@@ -63,9 +63,7 @@ def due(choice: EngineChoice, count: int) -> bool:
     return not choice.count or not choice.count / GROWN < count < choice.count * GROWN
 
 
-def choose(
-    choice: EngineChoice, count: int, dim: int, memory: int | None = None
-) -> EngineChoice:
+def choose(choice: EngineChoice, count: int, dim: int, memory: int | None = None) -> EngineChoice:
     """The engine of the first row that fits.
 
     Args:

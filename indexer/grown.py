@@ -95,7 +95,7 @@ class Placed:
 
     def __getitem__(self, rows: NDArray[np.int64]) -> Vectors:
         """Vectors of rows, as an array gives them."""
-        return cast(Vectors, self._vectors[self._places[rows]])
+        return self._vectors[self._places[rows]]
 
 
 class Grown:
@@ -109,9 +109,7 @@ class Grown:
 
     exact: ClassVar[bool] = False
 
-    def __init__(
-        self, engine: TunableEngine, places: NDArray[np.int64], vectors: Vectors
-    ) -> None:
+    def __init__(self, engine: TunableEngine, places: NDArray[np.int64], vectors: Vectors) -> None:
         self._engine = cast(Engine, engine.over(cast(Vectors, Placed(vectors, places))))
         self._places = places
         unknown = np.ones(len(vectors), bool)
@@ -247,9 +245,7 @@ class GrowingEngine:
         self._data.parent.mkdir(exist_ok=True)
         write_atomically(self._data, data)
         made = {**self._source(), **asdict(self._built.state)}
-        write_record(
-            self._record, {"made_from": made, "bytes_sha256": sha256_of_file(self._data)}
-        )
+        write_record(self._record, {"made_from": made, "bytes_sha256": sha256_of_file(self._data)})
 
     def _taken_over(self, before: "GrowingEngine") -> _Built | None:
         option = self._part.tuned_option()

@@ -109,7 +109,8 @@ def tune(
     if engine.exact:
         return None
     trial = _Trial(
-        collection.vectors, [one.encode("utf-8", "surrogateescape") for one in collection.ids()],
+        collection.vectors,
+        [one.encode("utf-8", "surrogateescape") for one in collection.ids()],
         queries,
     )
     option = tuned_option(collection.engine)
@@ -136,9 +137,7 @@ def tune(
 class _Trial:
     """Queries and the exact answers to them."""
 
-    def __init__(
-        self, vectors: Vectors, ids: Sequence[bytes], queries: Vectors | None
-    ) -> None:
+    def __init__(self, vectors: Vectors, ids: Sequence[bytes], queries: Vectors | None) -> None:
         self._vectors = vectors
         self._ids = ids
         self._own: NDArray[np.int64] | None = None
@@ -171,7 +170,8 @@ class _Trial:
         found, scores = nearest(engine, self._vectors, self._ids, self._queries, self.k + 1)
         itself = found == self._own[:, None]
         itself[~itself.any(axis=1), -1] = True  # beyond its doubles: the last one goes instead
-        return scores[~itself].reshape(len(found), self.k)
+        others: NDArray[np.float64] = scores[~itself].reshape(len(found), self.k)
+        return others
 
 
 def _smallest(

@@ -27,6 +27,7 @@ _SEED = 0
 _SEARCHING = ("nprobe", "ef_search", "k_factor")
 _BLOCK_FLOATS = 1 << 22  # gathered at once for refining: 16 MB
 
+Index = Any  # FAISS's own type hints leave out most of what an index has
 Progress = Callable[[int], None]
 """Called with the number of rows that got done since the last call."""
 
@@ -56,7 +57,7 @@ class FaissIndex:
         vectors: Vectors,
         *,
         k_factor: int = 1,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self.k_factor = at_least("k_factor", k_factor, 1)
@@ -71,7 +72,7 @@ class FaissIndex:
             self._index = index
         self._on_cards = _on_cards(self._index) if self._runs_on_cards() else None
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         """An untrained index for ``count`` rows of length ``dim``."""
         raise NotImplementedError
 
@@ -171,8 +172,11 @@ def list_count(wanted: int, count: int) -> int:
 
 
 def in_lists(
-    make: Callable[..., faiss.Index], dim: int, lists: int, *options: Any  # noqa: ANN401
-) -> faiss.Index:
+    make: Callable[..., Index],
+    dim: int,
+    lists: int,
+    *options: Any,  # noqa: ANN401
+) -> Index:
     """An index whose rows are shared out among the lists of their nearest centres."""
     index = make(faiss.IndexFlatIP(dim), dim, lists, *options)
     index.cp.spherical = True
@@ -181,12 +185,19 @@ def in_lists(
     return index
 
 
+def lists_searched(nprobe: int) -> faiss.SearchParametersIVF:
+    """Parameters of a search in so many lists."""
+    parameters = faiss.SearchParametersIVF()
+    parameters.nprobe = nprobe
+    return parameters
+
+
 def gpu_count() -> int:
     """How many graphics cards FAISS can use; 0 with faiss-cpu."""
     return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 
-def _built(index: faiss.Index, vectors: Vectors, on_progress: Progress) -> faiss.Index:
+def _built(index: Index, vectors: Vectors, on_progress: Progress) -> Index:
     if not index.is_trained:
         index.train(_sample(vectors, getattr(index, "nlist", 1)))
     for start in range(0, len(vectors), _CHUNK):
@@ -218,7 +229,7 @@ def _refined(
     return np.take_along_axis(found, best, axis=1), np.take_along_axis(scores, best, axis=1)
 
 
-def _read(size: int, read: Callable[[], faiss.Index]) -> faiss.Index:
+def _read(size: int, read: Callable[[], Index]) -> Index:
     # Sizes in a file that was tampered with must not decide how much memory is asked for.
     faiss.set_deserialization_vector_byte_limit(size)
     faiss.set_deserialization_loop_limit(size)
@@ -228,7 +239,7 @@ def _read(size: int, read: Callable[[], faiss.Index]) -> faiss.Index:
         raise ValueError(f"FAISS cannot read it: {error}") from error
 
 
-def _check(index: faiss.Index, empty: faiss.Index, vectors: Vectors) -> None:
+def _check(index: Index, empty: Index, vectors: Vectors) -> None:
     """Raise unless ``index`` is ``empty`` filled with as many rows, each of them once."""
     wanted = (*_described(empty), len(vectors))
     got = (*_described(index), index.ntotal)
@@ -245,14 +256,16 @@ def _check(index: faiss.Index, empty: faiss.Index, vectors: Vectors) -> None:
         raise ValueError("it holds other rows where each row of the collection once is wanted")
 
 
-def _described(index: faiss.Index) -> tuple[object, ...]:
+def _described(index: Index) -> tuple[object, ...]:
     """Of which kind an index is, and with which sizes it was made."""
     facts: list[object] = [type(index).__name__, index.metric_type, index.d]
     if isinstance(index, faiss.IndexHNSW):
-        facts += [index.hnsw.nb_neighbors(0), *_described(faiss.downcast_index(index.storage))]
+        graph: Index = index.hnsw
+        facts += [graph.nb_neighbors(0), *_described(faiss.downcast_index(index.storage))]
     if isinstance(index, faiss.IndexIVF):
         facts += [index.nlist, index.code_size, index.by_residual]
-        facts += [index.invlists.nlist, index.invlists.code_size]
+        lists: Index = index.invlists
+        facts += [lists.nlist, lists.code_size]
         facts += [type(faiss.downcast_index(index.quantizer)).__name__, index.quantizer.d]
     for name, sizes in (("pq", ("d", "M", "nbits")), ("sq", ("d", "qtype", "code_size"))):
         part = getattr(index, name, None)
@@ -260,7 +273,7 @@ def _described(index: faiss.Index) -> tuple[object, ...]:
     return tuple(facts)
 
 
-def _each_row_once(index: faiss.Index) -> bool:
+def _each_row_once(index: Index) -> bool:
     lists = index.invlists
     if index.quantizer.ntotal != index.nlist:
         return False
@@ -273,5 +286,5 @@ def _each_row_once(index: faiss.Index) -> bool:
     return bool(seen.all())
 
 
-def _on_cards(index: faiss.Index) -> faiss.Index | None:
+def _on_cards(index: Index) -> Index | None:
     return faiss.index_cpu_to_all_gpus(index) if gpu_count() else None

@@ -1,12 +1,14 @@
 """FAISS, a graph of neighbours over half-precision vectors."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import faiss
 
 from indexer.collection import Vectors
 
-from ._faiss import FaissIndex, Progress, at_least
+from ._faiss import FaissIndex, Index, Progress, at_least
+
+_faiss: Any = faiss  # its own type hints know neither of these two
 
 
 class FaissHnsw(FaissIndex):
@@ -37,7 +39,7 @@ class FaissHnsw(FaissIndex):
         m: int = 32,
         ef_construction: int = 80,
         ef_search: int = 64,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._neighbours = at_least("m", m, 2)
@@ -45,11 +47,12 @@ class FaissHnsw(FaissIndex):
         self.ef_search = at_least("ef_search", ef_search, 1)
         super().__init__(vectors, index=index, on_progress=on_progress)
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         kind, metric = faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        index = faiss.IndexHNSWSQ(dim, kind, self._neighbours, metric)
+        index: Index = _faiss.IndexHNSWSQ(dim, kind, self._neighbours, metric)
         index.hnsw.efConstruction = self._width
         return index
 
     def _parameters(self) -> faiss.SearchParameters:
-        return faiss.SearchParametersHNSW(efSearch=self.ef_search)
+        parameters: faiss.SearchParameters = _faiss.SearchParametersHNSW(efSearch=self.ef_search)
+        return parameters

@@ -6,7 +6,7 @@ import faiss
 
 from indexer.collection import Vectors
 
-from ._faiss import FaissIndex, Progress, at_least, in_lists, list_count
+from ._faiss import FaissIndex, Index, Progress, at_least, in_lists, list_count, lists_searched
 
 
 class FaissIvfFlat(FaissIndex):
@@ -28,7 +28,7 @@ class FaissIvfFlat(FaissIndex):
         *,
         nlist: int = 0,
         nprobe: int = 16,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._lists = list_count(at_least("nlist", nlist, 0), len(vectors))
@@ -39,11 +39,11 @@ class FaissIvfFlat(FaissIndex):
         """All lists."""
         return self._lists
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         return in_lists(faiss.IndexIVFFlat, dim, self._lists, faiss.METRIC_INNER_PRODUCT)
 
     def _parameters(self) -> faiss.SearchParameters:
-        return faiss.SearchParametersIVF(nprobe=self.nprobe)
+        return lists_searched(self.nprobe)
 
     def _runs_on_cards(self) -> bool:
         return True

@@ -7,7 +7,7 @@ import faiss
 from indexer.collection import Vectors
 from retrieval.errors import BadInputError
 
-from ._faiss import FaissIndex, Progress, at_least, in_lists, list_count
+from ._faiss import FaissIndex, Index, Progress, at_least, in_lists, list_count, lists_searched
 
 _BITS = 4  # the codes that fast scan compares by table look-ups inside a register
 
@@ -42,7 +42,7 @@ class FaissIvfPq(FaissIndex):
         nprobe: int = 16,
         m: int = 0,
         k_factor: int = 10,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._lists = list_count(at_least("nlist", nlist, 0), len(vectors))
@@ -54,12 +54,12 @@ class FaissIvfPq(FaissIndex):
         """All lists."""
         return self._lists
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         sizes = (self._codes, _BITS, faiss.METRIC_INNER_PRODUCT)
         return in_lists(faiss.IndexIVFPQFastScan, dim, self._lists, *sizes)
 
     def _parameters(self) -> faiss.SearchParameters:
-        return faiss.SearchParametersIVF(nprobe=self.nprobe)
+        return lists_searched(self.nprobe)
 
 
 def _codes(wanted: int, dim: int) -> int:

@@ -6,7 +6,16 @@ import faiss
 
 from indexer.collection import Vectors
 
-from ._faiss import FaissIndex, Progress, at_least, in_lists, list_count, one_of
+from ._faiss import (
+    FaissIndex,
+    Index,
+    Progress,
+    at_least,
+    in_lists,
+    list_count,
+    lists_searched,
+    one_of,
+)
 
 _KINDS = {8: faiss.ScalarQuantizer.QT_8bit, 16: faiss.ScalarQuantizer.QT_fp16}
 
@@ -34,7 +43,7 @@ class FaissIvfSq(FaissIndex):
         nprobe: int = 16,
         bits: int = 8,
         k_factor: int = 2,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._lists = list_count(at_least("nlist", nlist, 0), len(vectors))
@@ -46,12 +55,12 @@ class FaissIvfSq(FaissIndex):
         """All lists."""
         return self._lists
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         kind, metric = self._kind, faiss.METRIC_INNER_PRODUCT
         return in_lists(faiss.IndexIVFScalarQuantizer, dim, self._lists, kind, metric)
 
     def _parameters(self) -> faiss.SearchParameters:
-        return faiss.SearchParametersIVF(nprobe=self.nprobe)
+        return lists_searched(self.nprobe)
 
     def _runs_on_cards(self) -> bool:
         return True

@@ -6,7 +6,7 @@ import faiss
 
 from indexer.collection import Vectors
 
-from ._faiss import FaissIndex, Progress, at_least, in_lists, list_count
+from ._faiss import FaissIndex, Index, Progress, at_least, in_lists, list_count
 
 
 class FaissRabitq(FaissIndex):
@@ -37,16 +37,18 @@ class FaissRabitq(FaissIndex):
         nlist: int = 1,
         nprobe: int = 16,
         k_factor: int = 10,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._lists = list_count(at_least("nlist", nlist, 0), len(vectors))
         self.nprobe = at_least("nprobe", nprobe, 1)
         super().__init__(vectors, k_factor=k_factor, index=index, on_progress=on_progress)
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         metric = faiss.METRIC_INNER_PRODUCT
         return in_lists(faiss.IndexIVFRaBitQFastScan, dim, self._lists, metric)
 
     def _parameters(self) -> faiss.SearchParameters:
-        return faiss.IVFRaBitQSearchParameters(nprobe=self.nprobe)
+        parameters = faiss.IVFRaBitQSearchParameters()
+        parameters.nprobe = self.nprobe
+        return parameters

@@ -6,7 +6,7 @@ import faiss
 
 from indexer.collection import Vectors
 
-from ._faiss import FaissIndex, Progress, one_of
+from ._faiss import FaissIndex, Index, Progress, one_of
 
 _KINDS = {8: faiss.ScalarQuantizer.QT_8bit, 16: faiss.ScalarQuantizer.QT_fp16}
 
@@ -32,11 +32,11 @@ class FaissSq(FaissIndex):
         *,
         bits: int = 16,
         k_factor: int = 1,
-        index: faiss.Index | None = None,
+        index: Index | None = None,
         on_progress: Progress | None = None,
     ) -> None:
         self._kind = _KINDS[one_of("bits", bits, tuple(_KINDS))]
         super().__init__(vectors, k_factor=k_factor, index=index, on_progress=on_progress)
 
-    def _empty(self, count: int, dim: int) -> faiss.Index:
+    def _empty(self, count: int, dim: int) -> Index:
         return faiss.IndexScalarQuantizer(dim, self._kind, faiss.METRIC_INNER_PRODUCT)

@@ -21,7 +21,7 @@ def add(
     """Add photos to a collection with the encoder that made it."""
     from indexer.build import entries_of
     from indexer.disk import DiskCollection
-    from ui.building import encoder_of, fill
+    from ui.building import encoder_of, fill, tell
 
     source = entries_of(photos)
     with DiskCollection.open(collection, write=True) as opened:
@@ -29,4 +29,5 @@ def add(
         code = fill(
             opened, source, encoder, replace=replace, runtime=runtime, batch_size=batch_size
         )
+    tell(opened)
     raise typer.Exit(code)

@@ -41,3 +41,16 @@ def verify(collection: Folder) -> None:
         for notice in opened.verify():
             typer.echo(notice, err=True)
         typer.echo(f"{collection}: all {len(opened)} items are as they were written")
+
+
+@app.command()
+def tune(
+    collection: Folder,
+    target_recall: Annotated[
+        float, typer.Option("--target-recall", help="Share of the true ten nearest to be found.")
+    ] = 0.99,
+) -> None:
+    """Measure what the engine finds and let it look as far as a recall takes, no further."""
+    from ui.building import tune_and_tell
+
+    raise typer.Exit(tune_and_tell(collection, target_recall))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from retrieval.errors import EXIT_INTERRUPTED
 from ui import options
 
 Photos = Annotated[
@@ -15,7 +16,10 @@ Photos = Annotated[
 def index(
     photos: Photos,
     out: Annotated[Path, typer.Option(help="The collection, a folder.")],
-    engine: Annotated[str, typer.Option(help="Search engine: exact or faiss_flat.")] = "faiss_flat",
+    engine: options.Engine = None,
+    engine_option: options.EngineOption = None,
+    engine_table: options.EngineTable = None,
+    target_recall: options.TargetRecall = None,
     encoder: options.EncoderFolder = None,
     backbone: options.BackboneName = "mobilenet_v2",
     weights: options.Weights = None,
@@ -29,12 +33,16 @@ def index(
 ) -> None:
     """Make a collection from photos. Run it again after an interruption: it goes on."""
     from indexer.build import entries_of
-    from ui.building import create_or_resume, fill
+    from ui.building import create_or_resume, fill, tell, tune_and_tell
 
     source = entries_of(photos)  # before anything is made: there may be nothing to index
     chosen = options.chosen_encoder(encoder, backbone, weights, untrained, pooling, size, fit, flip)
-    with create_or_resume(out, chosen, engine) as collection:
+    choice = options.engine_choice(engine, engine_option, engine_table, target_recall)
+    with create_or_resume(out, chosen, choice, target_recall) as collection:
         code = fill(
             collection, source, chosen, replace=False, runtime=runtime, batch_size=batch_size
         )
+    tell(collection)
+    if target_recall is not None and code != EXIT_INTERRUPTED:
+        code = tune_and_tell(out, target_recall) or code
     raise typer.Exit(code)
