@@ -24,6 +24,19 @@ _SAMPLE_PER_LIST = 64  # FAISS asks for 39 and uses at most 256
 _SMALLEST_SAMPLE = 1 << 14
 _ROWS_PER_LIST = 39
 _SEED = 0
+_SIZES = ("nlist", "code_size", "by_residual", "max_codes", "M", "M2", "ksub", "nbits", "bbs")
+_SIZES += ("implem", "skip", "qbs", "qbs2", "qb", "centered")
+_QUANTIZER_SIZES = (
+    "d",
+    "code_size",
+    "M",
+    "nbits",
+    "ksub",
+    "dsub",
+    "qtype",
+    "metric_type",
+    "nb_bits",
+)
 _SEARCHING = ("nprobe", "ef_search", "k_factor")
 _BLOCK_FLOATS = 1 << 22  # gathered at once for refining: 16 MB
 
@@ -263,13 +276,13 @@ def _described(index: Index) -> tuple[object, ...]:
         graph: Index = index.hnsw
         facts += [graph.nb_neighbors(0), *_described(faiss.downcast_index(index.storage))]
     if isinstance(index, faiss.IndexIVF):
-        facts += [index.nlist, index.code_size, index.by_residual]
+        facts += [getattr(index, size, None) for size in _SIZES]
         lists: Index = index.invlists
         facts += [lists.nlist, lists.code_size]
         facts += [type(faiss.downcast_index(index.quantizer)).__name__, index.quantizer.d]
-    for name, sizes in (("pq", ("d", "M", "nbits")), ("sq", ("d", "qtype", "code_size"))):
+    for name in ("pq", "sq", "rabitq"):
         part = getattr(index, name, None)
-        facts += [getattr(part, size) for size in sizes] if part is not None else []
+        facts += [getattr(part, size, None) for size in _QUANTIZER_SIZES] if part else []
     return tuple(facts)
 
 
