@@ -53,7 +53,9 @@ def _csv(found: "Iterable[Item]") -> Iterator[str]:
     for row in [_FIELDS, *((one.id, one.label, one.path, _payload(one)) for one in found)]:
         line = io.StringIO()
         csv.writer(line, lineterminator="").writerow(row)
-        yield line.getvalue().encode("utf-8", "backslashreplace").decode()  # names that are no UTF-8
+        yield (
+            line.getvalue().encode("utf-8", "backslashreplace").decode()
+        )  # names that are no UTF-8
 
 
 def _line(item: "Item") -> str:
