@@ -13,7 +13,7 @@ from retrieval.files import sha256_of_file, write_atomically
 
 from .collection import Vectors
 from .engines import Engine, KeptEngine
-from .manifest import CACHE, Manifest, State
+from .manifest import CACHE, CONTENTS, Manifest, State
 from .records import read_record, write_record
 
 
@@ -46,7 +46,7 @@ class EngineCache:
         try:
             return self._kept(part, vectors, state)  # type: ignore[return-value]
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            notice(f"{self._data} is made again from the store: {reason(error)}.")
+            notice(f"{self._data} is made again from the store: {reason_of(error)}.")
             return part(vectors)
 
     def write(self, engine: KeptEngine, state: State) -> None:
@@ -72,31 +72,36 @@ class EngineCache:
         return part.from_bytes(data, vectors)
 
     def _source(self, state: State) -> dict[str, object]:
-        return {
-            "collection": self._manifest.collection,
-            "engine": self._engine,
-            "dim": self._manifest.dim,
-            "generation": state.generation,
-            "count": state.count,
-            "digest": state.digest,
-        }
+        return made_from(self._manifest, state) | {"engine": self._engine}
 
 
-def damaged_caches(folder: Path) -> list[str]:
-    """A sentence for each cache whose bytes are not what was written."""
+def made_from(manifest: Manifest, state: State) -> dict[str, object]:
+    """What a cache has to be made from to be of use."""
+    return {
+        "collection": manifest.collection,
+        "dim": manifest.dim,
+        "generation": state.generation,
+        "count": state.count,
+        "digest": state.digest,
+    }
+
+
+def damaged_engines(folder: Path) -> list[str]:
+    """A sentence for each engine's cache whose bytes are not what was written."""
     found = []
-    for record in sorted((folder / CACHE).glob("*.json")):
+    records = sorted((folder / CACHE).glob("*.json"))
+    for record in (one for one in records if one.name != CONTENTS):
         data = record.with_suffix(".bin")
         try:
             if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
                 raise ValueError("its checksum does not fit")
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            found.append(f"{data} will be made again from the store: {reason(error)}.")
+            found.append(f"{data} will be made again from the store: {reason_of(error)}.")
     return found
 
 
-def reason(error: Exception) -> str:
-    """What an error says of a file that can be made again, to end a sentence with."""
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be used, in a few words."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     return str(error).split(" Put a copy")[0].rstrip(".")

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from retrieval.errors import BadInputError, DamagedDataError
 
-from .caches import reason
+from .caches import reason_of
 from .manifest import Manifest
 from .records import read_record, write_record
 
@@ -66,7 +66,7 @@ class EngineChoice:
                 raise ValueError("it belongs to another collection")
             return cls(**fields)
         except (BadInputError, DamagedDataError, OSError, KeyError, TypeError, ValueError) as error:
-            notice(f"{path} is left aside: {reason(error)}. The engine is {manifest.engine}.")
+            notice(f"{path} is left aside: {reason_of(error)}. The engine is {manifest.engine}.")
             return cls(manifest.engine)
 
     def write(self, folder: Path, manifest: Manifest) -> None:

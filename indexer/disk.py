@@ -8,7 +8,8 @@
       SEAL                 how far it has come; written before each acknowledgement
       LOCK                 held by the one writer
       engine.json          optional: with which engine and options it is searched
-      cache/               what an engine prepared; made again when it does not fit
+      cache/               vectors and rows to be mapped, and what an engine prepared; made again
+                           from the truth when they do not fit
       encoder/             optional copy of the encoder's checkpoint
 """
 
@@ -26,10 +27,11 @@ from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from retrieval.files import sha256_of_file
 
 from . import backends
-from .caches import EngineCache, damaged_caches
+from .caches import EngineCache, damaged_engines
 from .choice import EngineChoice
 from .choosing import check_options, choose, due
 from .collection import Item, SearchHit, Vectors
+from .contents import ContentCache
 from .creating import check_there, make_collection
 from .engines import Engine, KeptEngine, TunableEngine
 from .filters import Condition, check
@@ -39,7 +41,7 @@ from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
 from .rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from .snapshot import Snapshot
-from .store import Change, Store
+from .store import Change, Content, Store
 from .view import View
 
 
@@ -58,6 +60,7 @@ class DiskCollection:
         self.folder = folder
         self.notices: list[str] = []
         self._manifest = manifest
+        self._contents = ContentCache(folder, manifest)
         self._growing: GrowingEngine | None = None
         self._use(EngineChoice.read(folder, manifest, self.notices.append), engine)
         self._mutex = threading.RLock()
@@ -335,7 +338,7 @@ class DiskCollection:
                 )
             check_whole(self.folder, self._manifest)
             self.encoder_folder()
-            return damaged_caches(self.folder)
+            return self._contents.damaged() + damaged_engines(self.folder)
 
     def choose(self, choice: EngineChoice) -> None:
         """Search with this engine and these options from now on, whoever opens the collection.
@@ -354,7 +357,7 @@ class DiskCollection:
         return self._current().engine() if len(self) else None
 
     def close(self) -> None:
-        """Let go. A writer also brings the engine's cache up to date and seals the store."""
+        """Let go. A writer also brings the caches up to date and seals the store."""
         with self._mutex:
             if self._closed:
                 return
@@ -380,7 +383,9 @@ class DiskCollection:
         self.close()
 
     def _read(self) -> None:
-        content = read_for_search(self.folder, self._manifest)
+        opened = read_for_search(self.folder, self._manifest)
+        content = opened.content
+        self.notices += opened.notices
         self._state = content.state
         self._rejected = content.rejected
         self._view = self._viewed(Snapshot(content))
@@ -388,12 +393,9 @@ class DiskCollection:
     def _open_for_writing(self) -> None:
         self._lock = WriteLock(self.folder / LOCK)
         clear_leftovers(self.folder)
-        opened = check_for_writing(self.folder, self._manifest)
+        self._seal = check_for_writing(self.folder, self._manifest)
         self._store = Store.open_for_writing(self.folder / STORE, self._manifest)
-        self._seal = opened.seal
         self._state = self._opened_state = self._store.state()
-        if opened.content is not None:
-            self._view = self._viewed(Snapshot(opened.content))
         if self._seal.state != self._state:  # killed between a commit and its seal
             self._write_seal(Seal(self._manifest.collection, self._state))
 
@@ -402,6 +404,7 @@ class DiskCollection:
             store.close()
             return
         try:
+            self._keep_contents(store)
             self._keep_engine()
             if self._seal.closed:
                 store.close()
@@ -441,6 +444,11 @@ class DiskCollection:
         self._use(choice)
         if self._view is not None:
             self._view = self._viewed(self._view.snapshot)
+
+    def _keep_contents(self, store: Store) -> None:
+        if self._state.count and not self._contents.is_current(self._state):
+            with store.moment() as state:
+                self._contents.write(state, store.blocks(state))
 
     def _keep_engine(self) -> None:
         if due(self.choice, self._state.count):
@@ -486,8 +494,14 @@ class DiskCollection:
         with self._mutex:
             if self._view is None and self._store is not None:
                 self._check_not_failed()
-                self._view = self._viewed(Snapshot(self._store.content()))
+                self._view = self._viewed(Snapshot(self._content(self._store)))
             return cast(View, self._view)
+
+    def _content(self, store: Store) -> Content:
+        kept = None
+        if self._seal.closed or self._contents.is_current(self._state):
+            kept = self._contents.read(self._state, self.notices.append)
+        return store.content() if kept is None else Content(self._state, *kept, store.rejected())
 
     def _viewed(self, snapshot: Snapshot) -> View:
         return View(snapshot, self._prepared)

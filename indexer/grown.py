@@ -23,7 +23,7 @@ from retrieval.files import sha256_of_file, write_atomically
 
 from . import backends
 from .backends.exact import Exact
-from .caches import reason
+from .caches import reason_of
 from .collection import Vectors
 from .engines import Allowed, Engine, TunableEngine
 from .manifest import CACHE, Manifest, State
@@ -208,24 +208,27 @@ class GrowingEngine:
             return self._prepared(snapshot)
 
     def _prepared(self, snapshot: Snapshot) -> Engine:
-        keys = row_keys(snapshot.vectors)
-        engine = self._fitted(self._built, snapshot.vectors, keys)
-        if engine is None:
-            self._built = self._kept(snapshot)
-            engine = self._fitted(self._built, snapshot.vectors, keys)
-        if engine is None:
-            if self._built is not None and self._built.state != snapshot.state:
-                self._notice(f"{self._data} is of other rows: the engine is built again.")
-            whole = plugins.build(
-                backends,
-                {"name": self._name, **self._options},
-                vectors=snapshot.vectors,
-                index=None,
-                on_progress=None,
-            )
-            self._built = _Built(whole, keys, snapshot.state)
-            return cast(Engine, whole)
-        return engine
+        vectors = snapshot.vectors
+        if self._built is not None and self._built.state == snapshot.state:
+            return cast(Engine, self._built.engine)
+        keys = None if self._kept_state() == snapshot.state else row_keys(vectors)
+        engine = None if keys is None else self._fitted(self._built, vectors, keys)
+        if engine is not None:
+            return engine
+        self._built = self._kept(snapshot, keys)
+        if self._built is not None and self._built.state == snapshot.state:
+            return cast(Engine, self._built.engine)
+        keys = row_keys(vectors) if keys is None else keys
+        return self._fitted(self._built, vectors, keys) or self._made(snapshot, keys)
+
+    def _made(self, snapshot: Snapshot, keys: Keys) -> Engine:
+        if self._built is not None:
+            self._notice(f"{self._data} is of too many other rows: the engine is built again.")
+        options = {"name": self._name, **self._options}
+        facts = {"vectors": snapshot.vectors, "index": None, "on_progress": None}
+        engine: TunableEngine = plugins.build(backends, options, **facts)
+        self._built = _Built(engine, keys, snapshot.state)
+        return cast(Engine, engine)
 
     def keep(self, state: State, prepare: Callable[[], Engine]) -> None:
         """Write what was built, unless the engine that is kept is that one.
@@ -269,16 +272,16 @@ class GrowingEngine:
             return None
         return Grown(built.engine, places, vectors)
 
-    def _kept(self, snapshot: Snapshot) -> _Built | None:
+    def _kept(self, snapshot: Snapshot, keys: Keys | None) -> _Built | None:
         if not (self._data.exists() or self._record.exists()):
             return None
         try:
-            return self._opened(snapshot)
+            return self._opened(snapshot, keys)
         except (BadInputError, DamagedDataError, OSError, KeyError, TypeError, ValueError) as error:
-            self._notice(f"{self._data} is made again from the store: {reason(error)}.")
+            self._notice(f"{self._data} is made again from the store: {reason_of(error)}.")
             return None
 
-    def _opened(self, snapshot: Snapshot) -> _Built:
+    def _opened(self, snapshot: Snapshot, new: Keys | None) -> _Built:
         record = read_record(self._record)
         state = self._state_in(record)
         if state is None:
@@ -289,8 +292,9 @@ class GrowingEngine:
         with self._data.open("rb") as file:
             file.seek(-_KEY_BYTES * state.count, 2)
             keys = np.frombuffer(file.read(), "<u8").astype(np.uint64)
-        places = places_of(keys, row_keys(snapshot.vectors))
-        rows = cast(Vectors, Placed(snapshot.vectors, np.maximum(places, 0)))
+        rows = snapshot.vectors
+        if new is not None:
+            rows = cast(Vectors, Placed(rows, places_of(keys, new)))
         engine = self._part.from_file(self._data, rows, **self._options)
         if _identity(self._data) != before:
             raise ValueError("it was replaced while it was read")
