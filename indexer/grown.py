@@ -222,7 +222,7 @@ class GrowingEngine:
         return self._fitted(self._built, vectors, keys) or self._made(snapshot, keys)
 
     def _made(self, snapshot: Snapshot, keys: Keys) -> Engine:
-        if self._built is not None:
+        if self._built is not None and not cast(Engine, self._built.engine).exact:
             self._notice(f"{self._data} is of too many other rows: the engine is built again.")
         options = {"name": self._name, **self._options}
         facts = {"vectors": snapshot.vectors, "index": None, "on_progress": None}

@@ -24,8 +24,10 @@ _SAMPLE_PER_LIST = 64  # FAISS asks for 39 and uses at most 256
 _SMALLEST_SAMPLE = 1 << 14
 _ROWS_PER_LIST = 39
 _SEED = 0
-_SIZES = ("nlist", "code_size", "by_residual", "max_codes", "M", "M2", "ksub", "nbits", "bbs")
-_SIZES += ("implem", "skip", "qbs", "qbs2", "qb", "centered")
+_SIZES = (
+    *("nlist", "code_size", "by_residual", "max_codes", "M", "M2", "ksub", "nbits"),
+    *("bbs", "implem", "skip", "qbs", "qbs2", "qb", "centered"),
+)
 _QUANTIZER_SIZES = (
     "d",
     "code_size",
