@@ -19,6 +19,9 @@ from retrieval.errors import BadInputError
 SMALLEST = 1_000
 """Fewer vectors than this are a plain list: there is nothing to train and nothing to leave out."""
 
+MOST_ON_CARDS = 2_048
+"""Most hits, and most lists, that FAISS takes on a graphics card."""
+
 _CHUNK = 1 << 16  # rows added at once: bounds what FAISS needs beside the index
 _SAMPLE_PER_LIST = 64  # FAISS asks for 39 and uses at most 256
 _SMALLEST_SAMPLE = 1 << 14
@@ -85,7 +88,7 @@ class FaissIndex:
         else:
             _check(index, empty, vectors)
             self._index = index
-        self._on_cards = _on_cards(self._index) if self._runs_on_cards() else None
+        self._on_cards = on_cards(self._index) if self._runs_on_cards() else None
 
     def _empty(self, count: int, dim: int) -> Index:
         """An untrained index for ``count`` rows of length ``dim``."""
@@ -106,7 +109,7 @@ class FaissIndex:
         refining = self.k_factor > 1 and not self.exact
         fetched = min(len(self._vectors), k * self.k_factor) if refining else k
         index, parameters = self._index, self._parameters_for_size()
-        if allowed is None and self._on_cards is not None:
+        if allowed is None and self._on_cards is not None and self._fits_cards(fetched):
             index = self._on_cards
         if allowed is not None:
             # FAISS copies neither the bits nor the selector: both have to live until it is done.
@@ -117,6 +120,9 @@ class FaissIndex:
         if refining:
             return _refined(self._vectors, queries, found, k)
         return found, scores
+
+    def _fits_cards(self, fetched: int) -> bool:
+        return max(fetched, getattr(self, "nprobe", 0)) <= MOST_ON_CARDS
 
     def _parameters_for_size(self) -> faiss.SearchParameters:
         return faiss.SearchParameters() if self.exact else self._parameters()
@@ -212,6 +218,11 @@ def gpu_count() -> int:
     return int(faiss.get_num_gpus()) if hasattr(faiss, "StandardGpuResources") else 0
 
 
+def on_cards(index: Index) -> Index | None:
+    """A copy of the index on every graphics card; None where FAISS sees none."""
+    return faiss.index_cpu_to_all_gpus(index) if gpu_count() else None
+
+
 def _built(index: Index, vectors: Vectors, on_progress: Progress) -> Index:
     if not index.is_trained:
         index.train(_sample(vectors, getattr(index, "nlist", 1)))
@@ -299,7 +310,3 @@ def _each_row_once(index: Index) -> bool:
             return False
         seen[ids] = True
     return bool(seen.all())
-
-
-def _on_cards(index: Index) -> Index | None:
-    return faiss.index_cpu_to_all_gpus(index) if gpu_count() else None

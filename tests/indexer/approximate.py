@@ -13,6 +13,7 @@ from tests.indexer.gallery import unit_rows
 
 DIM = 32
 COUNT = 2_400
+MOST = 4_000
 APPROXIMATE = [
     name
     for name in plugins.names(backends)
@@ -26,12 +27,12 @@ REFINING = [
 
 
 def clustered(count: int = COUNT, *, seed: int = 0, dim: int = DIM) -> Vectors:
-    """(count, dim) of norm 1 around sixty centres."""
+    """(count, dim) of norm 1 around sixty centres; fewer rows are the first of more."""
     rng = np.random.default_rng(seed)
     centres = unit_rows(np.random.default_rng(99), 60, dim)
-    rows = centres[rng.integers(0, 60, count)] + 0.5 * unit_rows(rng, count, dim)
+    rows = centres[rng.integers(0, 60, MOST)] + 0.5 * unit_rows(rng, MOST, dim)
     unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    return unit.astype(np.float32)
+    return unit.astype(np.float32)[:count]
 
 
 def made(name: str, vectors: Vectors, **options: Any) -> Any:
@@ -44,4 +45,3 @@ def thorough(name: str, vectors: Vectors) -> Any:
     wanted = {"k_factor": len(vectors)} if name in REFINING else {}
     engine = made(name, vectors, **wanted)
     return engine.tuned(engine.most())
-

@@ -1,5 +1,6 @@
 """What every approximate engine that is found keeps to, beside the contract of all engines."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import faiss
@@ -76,7 +77,7 @@ def test_looking_further_never_finds_less(engine: str, vectors: Vectors, queries
         recall(one.tuned(min(value, one.most())).search(queries, K)[0], true)
         for value in (1, 4, 64, 1024)
     ]
-    assert all(next_ >= value - 0.005 for value, next_ in zip(recalls, recalls[1:], strict=False))
+    assert all(next_ >= value - 0.005 for value, next_ in pairwise(recalls))
 
 
 @every_engine

@@ -114,7 +114,9 @@ def test_each_old_row_finds_a_new_one_with_its_key_and_none_is_taken_twice(
     places = places_of(np.array(old, np.uint64), np.array(new, np.uint64))
     taken = [place for place in places.tolist() if place >= 0]
     assert len(set(taken)) == len(taken)
-    assert all(new[place] == key for key, place in zip(old, places.tolist(), strict=True) if place >= 0)
+    assert all(
+        new[place] == key for key, place in zip(old, places.tolist(), strict=True) if place >= 0
+    )
     common = Counter(old) & Counter(new)
     assert Counter(new[place] for place in taken) == common
 
@@ -140,7 +142,7 @@ def test_a_grown_engine_answers_as_comparison_with_every_row(engine: str, data: 
     k = data.draw(st.integers(1, min(most, 12)))
     ids = [f"{number:05}".encode() for number in range(len(vectors))]
     queries = clustered(3, seed=8)
-    true, near = Exact(vectors).search(queries, k, allowed)
+    _, near = Exact(vectors).search(queries, k, allowed)
     found, scores = one.search(queries, k, allowed)
     assert (found >= 0).all()
     assert allowed is None or allowed[found].all()
@@ -212,9 +214,7 @@ def test_a_removed_item_is_never_found_and_the_others_are(
 
 
 @each_thorough
-def test_few_changes_build_nothing_and_many_build_once(
-    engine: str, start: Start, built: list[int]
-):
+def test_few_changes_build_nothing_and_many_build_once(engine: str, start: Start, built: list[int]):
     with start(engine) as collection:
         record = (collection.folder / CACHE / f"{engine}.json").read_bytes()
         add(collection, clustered(60, seed=3), range(COUNT, COUNT + 60))
@@ -258,9 +258,7 @@ def test_an_item_whose_payload_changes_keeps_its_place(start: Start, built: list
     ids=["first", "middle", "last", "empty", "half", "more", "missing", "folder"],
 )
 @pytest.mark.parametrize("file", ["faiss_hnsw.bin", "faiss_hnsw.json"])
-def test_a_damaged_engine_is_built_again(
-    start: Start, built: list[int], file: str, damage: Damage
-):
+def test_a_damaged_engine_is_built_again(start: Start, built: list[int], file: str, damage: Damage):
     with start("faiss_hnsw") as collection:
         folder = collection.folder
     damage(folder / CACHE / file)
