@@ -93,7 +93,7 @@ def test_keys_are_equal_for_equal_bits_only():
     assert len(set(keys.tolist())) == 500
     np.testing.assert_array_equal(row_keys(rows[::-1]), keys[::-1])
     signs = np.array([[1, -1, 1, -1], [1, 1, 1, 1], [1, -1, 1, 1], [1, 1, 1, -1]], np.float32)
-    assert len(set(row_keys(signs / 2).tolist())) == 4
+    assert len(set(row_keys(signs * np.float32(0.5)).tolist())) == 4
 
 
 def test_keys_are_the_sums_of_the_definition():
