@@ -1,4 +1,4 @@
-"""``fgir index --engine`` and ``fgir collection tune``: choosing an engine from the command line."""
+"""``fgir index --engine`` and ``fgir collection tune``: engines from the command line."""
 
 import json
 from pathlib import Path
