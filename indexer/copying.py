@@ -8,6 +8,7 @@ from retrieval.errors import BusyError, DamagedDataError
 from retrieval.files import sha256_of_file
 
 from .caches import remove_unfit_caches
+from .choice import CHOICE
 from .creating import copy_encoder, whole_or_nothing
 from .disk import DiskCollection
 from .manifest import CACHE, ENCODER, SEAL, STORE, Manifest, Seal
@@ -47,6 +48,8 @@ def take_snapshot(folder: Path, out: Path) -> int:
         _copy_store(folder, place, manifest)
         if encoder is not None:
             copy_encoder(encoder, place / ENCODER)
+        if (folder / CHOICE).exists():
+            copyfile(folder / CHOICE, place / CHOICE)
         _copy_caches(folder, place)
         return _sealed(folder, place, manifest, generation)
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from retrieval import plugins
 from retrieval.errors import BadInputError, BusyError, FgirError, StorageError
 from retrieval.files import sha256_of_file, sync_folder
 
-from . import backends
+from .choice import EngineChoice
+from .choosing import check_options
 from .locks import WriteLock
 from .manifest import CACHE, ENCODER, LOCK, MANIFEST, SEAL, STORE, Manifest, Seal
 from .rows import as_stored
@@ -28,7 +28,7 @@ _RESERVED = {"CON", "PRN", "AUX", "NUL", *_PORTS}
 
 
 def make_collection(
-    folder: Path, *, dim: int, fingerprint: str, engine: str, encoder: Path | None
+    folder: Path, *, dim: int, fingerprint: str, choice: EngineChoice, encoder: Path | None
 ) -> None:
     """Make an empty, closed collection at ``folder``.
 
@@ -44,11 +44,11 @@ def make_collection(
         raise BadInputError(f"dim must be an integer from 1 to {MAX_DIM:,}; got {dim!r}.")
     if not as_stored("fingerprint", fingerprint):
         raise BadInputError("fingerprint must name an encoder; got ''.")
-    plugins.find(backends, engine)
+    check_options(choice.engine, choice.options, dim)
     with _in_words(folder):
         with _partial(folder) as partial:
             copied = {} if encoder is None else copy_encoder(encoder, partial / ENCODER)
-            _write_parts(partial, _manifest(dim, fingerprint, engine, copied))
+            _write_parts(partial, _manifest(dim, fingerprint, choice.engine, copied), choice)
             partial.replace(folder)
         sync_folder(folder.parent)
 
@@ -186,7 +186,7 @@ def _manifest(dim: int, fingerprint: str, engine: str, encoder: dict[str, str]) 
     return Manifest(secrets.token_hex(16), engine, dim, fingerprint, created, program, encoder)
 
 
-def _write_parts(folder: Path, manifest: Manifest) -> None:
+def _write_parts(folder: Path, manifest: Manifest, choice: EngineChoice) -> None:
     (folder / CACHE).mkdir()
     store = Store.create(folder / STORE, manifest)
     state = store.state()
@@ -195,6 +195,8 @@ def _write_parts(folder: Path, manifest: Manifest) -> None:
     path = folder / STORE
     seal = Seal(manifest.collection, state, path.stat().st_size, sha256_of_file(path))
     manifest.write(folder)
+    if choice != EngineChoice(manifest.engine):
+        choice.write(folder, manifest)
     seal.write(folder)
 
 

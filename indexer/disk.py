@@ -7,6 +7,7 @@
       collection.sqlite    the truth: items, payloads, vectors, checksums
       SEAL                 how far it has come; written before each acknowledgement
       LOCK                 held by the one writer
+      engine.json          optional: with which engine and options it is searched
       cache/               vectors and rows to be mapped, and what an engine prepared; made again
                            from the truth when they do not fit
       encoder/             optional copy of the encoder's checkpoint
@@ -27,11 +28,14 @@ from retrieval.files import sha256_of_file
 
 from . import backends
 from .caches import EngineCache, damaged_engines, remove_unfit_caches
+from .choice import EngineChoice
+from .choosing import check_options, choose, due
 from .collection import Item, SearchHit, Vectors
 from .contents import ContentCache
 from .creating import check_there, make_collection
-from .engines import Engine, KeptEngine
+from .engines import Engine, KeptEngine, TunableEngine
 from .filters import Condition, check
+from .grown import GrowingEngine
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
@@ -52,14 +56,13 @@ class DiskCollection:
         notices: Sentences a person should see, such as that a cache was made again.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, engine: str) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, engine: str | None = None) -> None:
         self.folder = folder
-        self.engine = engine
         self.notices: list[str] = []
         self._manifest = manifest
-        self._part = cast(type[Engine], plugins.find(backends, engine))
-        self._cache = EngineCache(folder, manifest, engine)
         self._contents = ContentCache(folder, manifest)
+        self._growing: GrowingEngine | None = None
+        self._use(EngineChoice.read(folder, manifest, self.notices.append), engine)
         self._mutex = threading.RLock()
         self._view: View | None = None
         self._lock: WriteLock | None = None
@@ -76,6 +79,7 @@ class DiskCollection:
         dim: int,
         fingerprint: str,
         engine: str = "exact",
+        choice: EngineChoice | None = None,
         encoder: Path | None = None,
     ) -> Self:
         """A new collection, open for writing.
@@ -85,6 +89,7 @@ class DiskCollection:
             dim: Length of a vector.
             fingerprint: Of the encoder whose vectors it will hold.
             engine: File in ``indexer/backends``.
+            choice: In place of ``engine``: one with options, or chosen as the collection grows.
             encoder: The encoder's checkpoint folder, copied so that the collection can be searched
                 without looking for it.
 
@@ -93,7 +98,13 @@ class DiskCollection:
             StorageError: The disk is full or read-only. Nothing is left behind.
         """
         folder = folder.absolute()
-        make_collection(folder, dim=dim, fingerprint=fingerprint, engine=engine, encoder=encoder)
+        make_collection(
+            folder,
+            dim=dim,
+            fingerprint=fingerprint,
+            choice=choice or EngineChoice(engine),
+            encoder=encoder,
+        )
         return cls.open(folder, write=True)
 
     @classmethod
@@ -124,7 +135,7 @@ class DiskCollection:
         manifest = Manifest.read(folder)
         if fingerprint is not None:
             check_fingerprint(f"whoever opens {folder.name}", fingerprint, manifest.fingerprint)
-        opened = cls(folder, manifest, engine or manifest.engine)
+        opened = cls(folder, manifest, engine)
         try:
             if write:
                 opened._open_for_writing()
@@ -327,6 +338,7 @@ class DiskCollection:
             "rejected": len(self.rejected()),
             "dim": self.dim,
             "engine": self.engine,
+            **self.choice.facts(len(self)),
             "encoder": self.fingerprint,
             "generation": self.generation,
             "bytes": _bytes_in(self.folder),
@@ -361,6 +373,22 @@ class DiskCollection:
             check_whole(self.folder, self._manifest)
             self.encoder_folder()
             return self._contents.damaged() + damaged_engines(self.folder)
+
+    def choose(self, choice: EngineChoice) -> None:
+        """Search with this engine and these options from now on, whoever opens the collection.
+
+        Raises:
+            BadInputError: Opened for search only, or there is no such engine or option.
+            StorageError: The disk is full or read-only.
+        """
+        with self._mutex:
+            self._writable_store()
+            check_options(choice.engine, choice.options, self.dim)
+            self._change(choice)
+
+    def prepared_engine(self) -> Engine | None:
+        """What answers searches now, prepared; None while there is no item."""
+        return self._current().engine() if len(self) else None
 
     def close(self) -> None:
         """Let go. A writer also brings the caches up to date and seals the store."""
@@ -426,14 +454,46 @@ class DiskCollection:
             # Nothing is lost by it: the next opening checks each row instead of one hash.
             self.notices.append(f"{self.folder} was left without its closing seal: {error}")
 
+    def _use(self, choice: EngineChoice, engine: str | None = None) -> None:
+        """Take the engine that was chosen, or another one without options."""
+        other = engine is not None and engine != choice.engine
+        self.choice = EngineChoice(cast(str, engine)) if other else choice
+        self.engine = self.choice.engine
+        self._part = cast(type[Engine], plugins.find(backends, self.engine))
+        self._cache = EngineCache(self.folder, self._manifest, self.engine)
+        before, self._growing = self._growing, None
+        if issubclass(self._part, TunableEngine):
+            self._growing = GrowingEngine(
+                self.folder,
+                self._manifest,
+                self.engine,
+                self.choice.options,
+                self.notices.append,
+                before=before,
+            )
+
+    def _change(self, choice: EngineChoice) -> None:
+        choice.write(self.folder, self._manifest)
+        if choice.engine != self.engine:
+            self._cache.forget()
+        self._use(choice)
+        if self._view is not None:
+            self._view = self._viewed(self._view.snapshot)
+
     def _keep_contents(self, store: Store) -> None:
         if self._state.count and not self._contents.is_current(self._state):
             with store.moment() as state:
                 self._contents.write(state, store.blocks(state))
 
     def _keep_engine(self) -> None:
-        kept = issubclass(self._part, KeptEngine)
-        if kept and self._state.count and not self._cache.is_current(self._state):
+        if due(self.choice, self._state.count):
+            self._change(choose(self.choice, self._state.count, self.dim))
+            self.notices.append(f"the engine is {self.choice.why}")
+        if not self._state.count:
+            return
+        if self._growing is not None:
+            self._growing.keep(self._state, lambda: self._current_view().engine())
+        elif issubclass(self._part, KeptEngine) and not self._cache.is_current(self._state):
             self._cache.write(cast(KeptEngine, self._current_view().engine()), self._state)
 
     def _write_seal(self, seal: Seal) -> None:
@@ -483,6 +543,8 @@ class DiskCollection:
         return View(snapshot, self._prepared)
 
     def _prepared(self, snapshot: Snapshot) -> Engine:
+        if self._growing is not None:
+            return self._growing.prepared(snapshot)
         if self._store is not None and snapshot.state != self._opened_state:
             return self._part(snapshot.vectors)  # made just now: no cache can be of this state
         return self._cache.read(self._part, snapshot.vectors, snapshot.state, self.notices.append)

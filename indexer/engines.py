@@ -6,8 +6,9 @@ same question has the same answer whatever the engine, the batch it was asked in
 which items were added.
 """
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,12 @@ _BLOCK_FLOATS = 1 << 16  # rescored at once: half a megabyte as float64, which s
 
 
 class Engine(Protocol):
-    """Search over the rows of one array that never changes.
+    """Search over the rows of one array that never changes."""
 
-    Attributes:
-        exact: Whether it finds the true nearest rows, up to float32 rounding of the scores.
-    """
-
-    exact: ClassVar[bool]
+    @property
+    def exact(self) -> bool:
+        """Whether it finds the true nearest rows, up to float32 rounding of the scores."""
+        ...
 
     def __init__(self, vectors: Vectors) -> None:
         """Prepare to search ``vectors`` (N, D), N > 0, rows of norm 1."""
@@ -78,6 +78,54 @@ class KeptEngine(Protocol):
 
         Raises:
             ValueError: ``data`` does not describe these vectors.
+        """
+        ...
+
+
+@runtime_checkable
+class TunableEngine(Protocol):
+    """An approximate engine that is worth keeping while the collection changes.
+
+    Its ``__init__`` takes options. One of them says how far a search looks, and buys recall.
+    """
+
+    @classmethod
+    def tuned_option(cls) -> str:
+        """Name of that option."""
+        ...
+
+    @classmethod
+    def built_with(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options without those that only steer a search: what a kept engine must agree on."""
+        ...
+
+    def most(self) -> int:
+        """Value of that option from which on nothing more is looked at."""
+        ...
+
+    def tuned(self, value: int) -> Self:
+        """The same engine with another value of that option."""
+        ...
+
+    def over(self, vectors: Vectors) -> Self:
+        """The same engine, which reads the vectors of its rows from this array."""
+        ...
+
+    def to_bytes(self) -> memoryview:
+        """What :meth:`from_file` needs."""
+        ...
+
+    @classmethod
+    def from_file(cls, path: Path, vectors: Vectors, **options: Any) -> Self:  # noqa: ANN401
+        """The engine again, its large parts mapped into memory and read when they are needed.
+
+        Args:
+            path: Holds :meth:`to_bytes`, and perhaps more after it.
+            vectors: Those that it was made for.
+            options: Those that it was made with, but for options that only steer a search.
+
+        Raises:
+            ValueError: The file does not describe such an engine.
         """
         ...
 

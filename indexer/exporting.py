@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from retrieval.files import new_folder, sha256_of_file
 
+from .choice import AUTO
 from .collection import Vectors
 from .creating import copy_encoder
 from .disk import DiskCollection
@@ -68,7 +69,7 @@ def export_collection(
             "dim": collection.dim,
             "encoder_fingerprint": collection.fingerprint,
             "count": count,
-            "engine": info["engine"],
+            "engine": AUTO if collection.choice.automatic else collection.engine,
             "created": info["created"],
             "created_by": info["created_by"],
             "rejected": {moved(path): why for path, why in collection.rejected().items()},

@@ -11,6 +11,8 @@ import numpy as np
 from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from retrieval.files import sha256_of_file
 
+from .choice import AUTO, EngineChoice
+from .choosing import automatic
 from .collection import Item, Vectors
 from .creating import whole_or_nothing
 from .disk import DiskCollection
@@ -45,8 +47,8 @@ def import_collection(
     Args:
         source: The exported folder.
         folder: Must not exist, or be empty.
-        engine: File in ``indexer/backends``; when left out that of the exported collection, or
-            faiss_flat.
+        engine: File in ``indexer/backends``, or ``auto`` for one by the number of items; as the
+            exported collection had it when left out.
         on_progress: Called with the number of items added since the last call.
 
     Returns:
@@ -60,6 +62,7 @@ def import_collection(
     """
     source, folder = source.absolute(), folder.absolute()
     about = _About.read(source)
+    engine = engine or about.engine
     encoder = source / ENCODER
     moved = moved_paths(source, folder)
     with whole_or_nothing(folder) as place:
@@ -67,7 +70,7 @@ def import_collection(
             place,
             dim=about.dim,
             fingerprint=about.fingerprint,
-            engine=engine or about.engine,
+            choice=automatic() if engine == AUTO else EngineChoice(engine),
             encoder=encoder if encoder.is_dir() else None,
         )
         with made as collection:
@@ -99,7 +102,7 @@ class _About:
         about = cls(
             _field(source, fields, "dim", int),
             _field(source, fields, "encoder_fingerprint", str),
-            _field(source, fields, "engine", str, "faiss_flat"),
+            _field(source, fields, "engine", str, AUTO),
             _field(source, fields, "count", int, -1),
             _field(source, fields, "rejected", dict, {}),
         )

@@ -7,6 +7,8 @@ from pathlib import Path
 import typer
 
 from indexer.build import Entry, build_collection
+from indexer.choice import EngineChoice
+from indexer.choosing import RECALL, automatic
 from indexer.disk import DiskCollection
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder
@@ -18,21 +20,64 @@ _SHOWN = 20
 """Rejected pictures that are named; ``fgir collection info`` names them all."""
 
 
-def create_or_resume(folder: Path, encoder: Encoder | EncoderPair, engine: str) -> DiskCollection:
+def create_or_resume(
+    folder: Path,
+    encoder: Encoder | EncoderPair,
+    choice: EngineChoice | None = None,
+    recall: float | None = None,
+) -> DiskCollection:
     """A new collection that carries its encoder, or the one there when this encoder made it.
+
+    Args:
+        folder: Of the collection.
+        encoder: Makes its vectors.
+        choice: With which engine it is searched; when left out, a new one chooses as it grows and
+            one that is there keeps what it has.
+        recall: Share of the true ten nearest that a new collection chooses its engine for.
 
     Raises:
         EncoderMismatchError: The collection there is of another encoder.
     """
     fingerprint = encoder.fingerprint()
     if (folder / "collection.json").exists():
-        return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
+        there = DiskCollection.open(folder, write=True, fingerprint=fingerprint)
+        try:
+            if choice is not None and not there.choice.satisfies(choice):
+                there.choose(choice)
+        except BaseException:
+            there.close()
+            raise
+        return there
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint = Path(temporary) / "encoder"
         keep_encoder(encoder, checkpoint)
         return DiskCollection.create(
-            folder, dim=encoder.dim, fingerprint=fingerprint, engine=engine, encoder=checkpoint
+            folder,
+            dim=encoder.dim,
+            fingerprint=fingerprint,
+            choice=choice or automatic(recall=RECALL if recall is None else recall),
+            encoder=checkpoint,
         )
+
+
+def tell(collection: DiskCollection) -> None:
+    """Print what a person should know of a collection that was closed."""
+    for notice in collection.notices:
+        typer.echo(notice, err=True)
+
+
+def tune_and_tell(folder: Path, target: float) -> int:
+    """Measure the engine of a collection and set it to a recall; the value is the exit code."""
+    from indexer.tuning import tune
+
+    with DiskCollection.open(folder, write=True) as opened, progress("Measuring", None) as advance:
+        measured = tune(opened, target, on_value=lambda value: advance(1))
+    tell(opened)
+    if measured is None:
+        typer.echo(f"{opened.engine} compares every item: recall is 1 and there is nothing to tune")
+        return 0
+    typer.echo(f"{opened.engine} {measured}")
+    return 0 if measured.reached else EXIT_DONE_IN_PART
 
 
 def encoder_of(collection: DiskCollection) -> Encoder | EncoderPair:

@@ -8,6 +8,7 @@ import typer
 from retrieval.errors import BadInputError
 
 if TYPE_CHECKING:
+    from indexer.choice import EngineChoice
     from indexer.filters import Condition
     from retrieval.encoder import Encoder
     from retrieval.encoder_pair import EncoderPair
@@ -115,6 +116,41 @@ Runtime = Annotated[
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Pictures encoded at once.", rich_help_panel=_ENCODER)
 ]
+_ENGINE = "Engine"
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help="Search engine, a file in indexer/backends such as exact or faiss_hnsw; auto (when "
+        "left out) chooses by the size of the collection.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+EngineOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--engine-option",
+        help="An option of the engine, such as ef_search=64; may be given several times.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+EngineTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--engine-table",
+        help="A TOML file that says which engine is chosen, in place of this program's table.",
+        rich_help_panel=_ENGINE,
+    ),
+]
+TargetRecall = Annotated[
+    float | None,
+    typer.Option(
+        "--target-recall",
+        help="Share of the true ten nearest that the engine shall find, such as 0.99: measured on "
+        "the collection, and looked as far as it takes.",
+        rich_help_panel=_ENGINE,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -188,6 +224,30 @@ def condition(text: str | None) -> "Condition | None":
     from indexer.filter_text import parse
 
     return parse(text)
+
+
+def engine_choice(
+    engine: str | None, given: list[str] | None, table: Path | None, recall: float | None
+) -> "EngineChoice | None":
+    """What the options for engines ask for; None when nothing was said."""
+    from indexer.choice import AUTO, EngineChoice
+    from indexer.choosing import RECALL, automatic, read_table
+
+    if engine is None and table is None and not given:
+        return None
+    if engine not in (None, AUTO):
+        if table is not None:
+            raise BadInputError(
+                f"--engine-table must be given where the engine is chosen; got --engine {engine}. "
+                "Leave one of them out."
+            )
+        return EngineChoice(engine, assignments(given or []))
+    if given:
+        raise BadInputError(
+            f"--engine-option must be given with an engine; got {given[0]!r} for auto. "
+            "Name the engine with --engine."
+        )
+    return automatic(read_table(table), RECALL if recall is None else recall)
 
 
 def reranking(text: str | None) -> "Reranking | None":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
 from indexer.interruption import Interruption
 from indexer.rows import Row
@@ -41,7 +42,8 @@ class Syncing:
         folder: Of the collection, which is made when it is missing.
         choose: Makes the encoder that options describe.
         named: Whether options name an encoder; else a collection's own is used.
-        engine: Of a new collection.
+        choice: How it is searched, see :func:`ui.building.create_or_resume`.
+        recall: Share of the true ten nearest that a new collection chooses its engine for.
         yes: Remove more than half without asking.
         runtime: See :func:`retrieval.encoding.encode_files`.
         batch_size: Pictures encoded and made durable at once.
@@ -51,7 +53,8 @@ class Syncing:
     folder: Path
     choose: Callable[[], Encoder | EncoderPair]
     named: bool
-    engine: str
+    choice: EngineChoice | None
+    recall: float | None
     yes: bool
     runtime: str
     batch_size: int
@@ -115,7 +118,7 @@ class Syncing:
         return result.interrupted
 
     def _synced(self, found: Round, on_many: Callable[[SyncPlan], None]) -> SyncResult:
-        with create_or_resume(self.folder, self._encoder, self.engine) as collection:
+        with create_or_resume(self.folder, self._encoder, self.choice, self.recall) as collection:
             plan = self._plan(rows_by_id(collection), found)
             if plan.removes_most and not self.yes:
                 on_many(plan)

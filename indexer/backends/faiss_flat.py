@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from indexer.collection import Vectors
 
+from ._faiss import MOST_ON_CARDS, Index, on_cards
+from ._faiss import gpu_count as gpu_count
+
 
 class FaissFlat:
     """``IndexFlatIP``: on unit rows the inner product is the cosine."""
@@ -17,13 +20,15 @@ class FaissFlat:
     def __init__(self, vectors: Vectors) -> None:
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
+        self._on_cards: Index | None = on_cards(self._index)
 
     def search(
         self, queries: Vectors, k: int, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], Vectors]:
         """See :class:`indexer.engines.Engine`."""
         if allowed is None:
-            scores, positions = self._index.search(queries, k)
+            cards = self._on_cards if k <= MOST_ON_CARDS else None
+            scores, positions = (cards or self._index).search(queries, k)
             return positions, scores
         bits = np.packbits(
             allowed, bitorder="little"
@@ -59,9 +64,5 @@ class FaissFlat:
             raise ValueError("it holds other vectors where those of the collection are wanted")
         engine = cls.__new__(cls)
         engine._index = flat
+        engine._on_cards = on_cards(flat)
         return engine
-
-
-def gpu_count() -> int:
-    """How many graphics cards FAISS can use; 0 with faiss-cpu."""
-    return int(faiss.get_num_gpus())

@@ -85,8 +85,9 @@ def test_a_crowd_of_ties_at_the_end_of_the_list_is_searched_to_its_end(engine: s
     ids = [f"{number:05}".encode() for number in rng.permutation(count)]
     found = plugins.find(backends, engine)(vectors)
     positions, scores = nearest(found, vectors, ids, vector_of("crowd")[None], 5)
-    assert [ids[place] for place in positions[0]] == sorted(ids[3:])[:5]
     assert set(scores[0]) == {1.0}
+    if found.exact:  # another one has proposed some of the crowd, and nobody knows of the rest
+        assert [ids[place] for place in positions[0]] == sorted(ids[3:])[:5]
 
 
 @every_engine

@@ -29,7 +29,7 @@ def add(
     from indexer.build import entries_of
     from indexer.disk import DiskCollection
     from indexer.sources import labelled
-    from ui.building import encoder_of, fill
+    from ui.building import encoder_of, fill, tell
 
     entries, root = entries_of(photos)
     source = entries if label is None else labelled(entries, label), root
@@ -38,4 +38,5 @@ def add(
         code = fill(
             opened, source, encoder, replace=replace, runtime=runtime, batch_size=batch_size
         )
+    tell(opened)
     raise typer.Exit(code)

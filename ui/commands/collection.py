@@ -44,6 +44,19 @@ def verify(collection: Folder) -> None:
         typer.echo(f"{collection}: all {len(opened)} items are as they were written")
 
 
+@app.command()
+def tune(
+    collection: Folder,
+    target_recall: Annotated[
+        float, typer.Option("--target-recall", help="Share of the true ten nearest to be found.")
+    ] = 0.99,
+) -> None:
+    """Measure what the engine finds and let it look as far as a recall takes, no further."""
+    from ui.building import tune_and_tell
+
+    raise typer.Exit(tune_and_tell(collection, target_recall))
+
+
 for name, command in collection_copies.COMMANDS.items():
     app.command(name)(command)
 app.command()(duplicates.duplicates)

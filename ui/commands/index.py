@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from retrieval.errors import BadInputError
+from retrieval.errors import EXIT_INTERRUPTED, BadInputError
 from ui import options
 
 _SYNC = "Keep in step"
@@ -20,7 +20,10 @@ def index(
     context: typer.Context,
     photos: Photos,
     out: Annotated[Path, typer.Option("--out", "--collection", help="The collection, a folder.")],
-    engine: Annotated[str, typer.Option(help="Search engine: exact or faiss_flat.")] = "faiss_flat",
+    engine: options.Engine = None,
+    engine_option: options.EngineOption = None,
+    engine_table: options.EngineTable = None,
+    target_recall: options.TargetRecall = None,
     encoder: options.EncoderFolder = None,
     backbone: options.BackboneName = "mobilenet_v2",
     weights: options.Weights = None,
@@ -64,10 +67,11 @@ def index(
     name another one, which must then be the same.
     """
     from indexer.build import entries_of
-    from ui.building import create_or_resume, fill
+    from ui.building import create_or_resume, fill, tell
 
     if not sync and (dry_run or yes or watch is not None):
         raise BadInputError("--dry-run, --yes and --watch must come with --sync; got none.")
+    choice = options.engine_choice(engine, engine_option, engine_table, target_recall)
     if sync:
         from ui.syncing import Syncing
 
@@ -79,21 +83,32 @@ def index(
                 encoder, backbone, weights, untrained, pooling, size, fit, flip
             ),
             named=named,
-            engine=engine,
+            choice=choice,
+            recall=target_recall,
             yes=yes,
             runtime=runtime,
             batch_size=batch_size,
         )
         if dry_run:
             raise typer.Exit(syncing.say_plan())
-        raise typer.Exit(syncing.once() if watch is None else syncing.keep_on(watch))
+        code = syncing.once() if watch is None else syncing.keep_on(watch)
+        raise typer.Exit(_tuned(out, target_recall, code))
     source = entries_of(photos)  # before anything is made: there may be nothing to index
     chosen = options.chosen_encoder(encoder, backbone, weights, untrained, pooling, size, fit, flip)
-    with create_or_resume(out, chosen, engine) as collection:
+    with create_or_resume(out, chosen, choice, target_recall) as collection:
         code = fill(
             collection, source, chosen, replace=False, runtime=runtime, batch_size=batch_size
         )
-    raise typer.Exit(code)
+    tell(collection)
+    raise typer.Exit(_tuned(out, target_recall, code))
+
+
+def _tuned(out: Path, target_recall: float | None, code: int) -> int:
+    from ui.building import tune_and_tell
+
+    if target_recall is None or code == EXIT_INTERRUPTED:
+        return code
+    return tune_and_tell(out, target_recall) or code
 
 
 def _names_an_encoder(context: typer.Context) -> bool:
