@@ -26,6 +26,7 @@ from ui.commands import (
     export,
     index,
     on_the_fly,
+    page,
     remove,
     replay,
     search,
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel, commands in {
-    "Search photos": (index.index, add.add, remove.remove, search.search, replay.replay),
+    "Search photos": (index.index, add.add, remove.remove, search.search, page.ui, replay.replay),
     "Measure": (evaluate.evaluate, on_the_fly.on_the_fly, compare.compare),
     "Make encoders": (encoder.encoder, train.train, contours.contours, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),
