@@ -16,9 +16,7 @@ SIDE = 176
 QUALITY = 78
 
 
-def thumbnail(
-    path: Path, modality: Modality = Modality.PHOTO, *, side: int = SIDE
-) -> str | None:
+def thumbnail(path: Path, modality: Modality = Modality.PHOTO, *, side: int = SIDE) -> str | None:
     """A picture as a data URI, or None where it cannot be read; strokes are drawn.
 
     It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no

@@ -2,7 +2,6 @@
 
 import sys
 from functools import partial
-from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +10,7 @@ from retrieval import plugins
 from ui import views
 from ui.text import shown
 from ui.views._page_view import PageView
-from ui.widgets import safely
+from ui.widgets import plain, safely
 
 _HERE = Path(__file__).parent
 
@@ -36,10 +35,8 @@ def main(folder: Path) -> None:
         for number, (name, view) in enumerate(found)
     ]
     page = st.navigation(pages, position="top" if len(pages) > 1 else "hidden")
-    st.html(
-        '<header class="fgir-head"><span class="fgir-mark">fgir</span>'
-        f'<span class="fgir-name">{escape(shown(folder.name))}</span></header>'
-    )
+    with st.container(key="fgir_head"):
+        st.markdown(f":primary[**fgir**] {plain(folder.name)}")
     page.run()
 
 

@@ -2,12 +2,11 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import streamlit as st
 
 from retrieval.strokes import Drawing
+from ui.rank_chart import rank_chart
 from ui.resources import Opened
 from ui.widgets import plain
 
@@ -36,9 +35,9 @@ def followed(this: Opened, drawing: Drawing | None, meant: str) -> None:
         st.markdown(f"You mean **{name}**. It has no rank yet: draw a little more.")
         return
     total = len(this.collection)
-    st.markdown(f"You mean **{name}**: rank **{known[-1][1]:,}** of {total:,}{_way(known)}.")
-    if len(known) > 1:
-        st.vega_lite_chart(_chart(known), width="stretch", height=170, key="followed_chart")
+    words = f"rank **{known[-1][1]:,}** of {total:,}{_way(known)}"
+    st.markdown(f"You mean **{name}**: {words}.")
+    rank_chart("followed_chart", known, words.replace("**", ""))
 
 
 def moments(drawing: Drawing) -> list[int]:
@@ -92,33 +91,3 @@ def _way(known: list[tuple[int, int]]) -> str:
 
 def _strokes(count: int) -> str:
     return f"{count} stroke" + ("s" if count > 1 else "")
-
-
-def _chart(known: list[tuple[int, int]]) -> dict[str, Any]:
-    """Rank over strokes, rank 1 at the top of a logarithmic axis."""
-    worst = max(2, *(rank for _, rank in known))
-    return {
-        "data": {"values": [{"strokes": count, "rank": rank} for count, rank in known]},
-        "mark": {"type": "line", "point": {"filled": True, "size": 55}, "strokeWidth": 2.5},
-        "encoding": {
-            "x": {
-                "field": "strokes",
-                "type": "quantitative",
-                "axis": {"tickMinStep": 1, "format": "d", "grid": False},
-                "scale": {"nice": False},
-            },
-            "y": {
-                "field": "rank",
-                "type": "quantitative",
-                "axis": {"values": list(_ticks(worst)), "format": "d"},
-                "scale": {"type": "log", "reverse": True, "domain": [1, worst], "nice": False},
-            },
-            "tooltip": [{"field": "strokes"}, {"field": "rank"}],
-        },
-    }
-
-
-def _ticks(worst: int) -> Iterator[int]:
-    """1, 2, 5, 10, 20, 50 ... up to the worst rank."""
-    for power in range(len(str(worst))):
-        yield from (one * 10**power for one in (1, 2, 5) if one * 10**power <= worst)

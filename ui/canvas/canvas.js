@@ -229,6 +229,7 @@ class Pad {
     canvas.addEventListener("keydown", (event) => this.key(event));
     canvas.addEventListener("blur", () => {
       this.cursor = null;
+      this.root.querySelector(".paper").classList.remove("pointed");
       this.finish();
       this.render();
     });
@@ -271,6 +272,7 @@ class Pad {
     this.finish(); // of the keyboard
     this.cursor = null;
     this.canvas.focus({ preventScroll: true });
+    this.root.querySelector(".paper").classList.add("pointed"); // the ring is for the keyboard
     this.pointer = event.pointerId;
     this.erasing = this.tool === "eraser" || event.button === 5;
     this.at = this.place(event);
@@ -327,6 +329,7 @@ class Pad {
     const now = performance.timeOrigin + event.timeStamp;
     const before = this.cursor ?? [SIDE / 2, SIDE / 2];
     this.cursor = before;
+    this.root.querySelector(".paper").classList.remove("pointed");
     if (way) {
       const step = event.shiftKey ? 4 * STEP : STEP;
       this.cursor = before.map((value, axis) => Math.min(SIDE, Math.max(0, value + step * way[axis])));

@@ -29,8 +29,8 @@ def waiting(given: Sent) -> Loaded | None:
 
 def files(given: Sent) -> None:
     """Two buttons, to open a drawing and to save the one on the paper."""
-    left, right = st.columns(2)
-    with left, st.popover("Open", icon=":material/folder_open:", width="stretch"):
+    row = st.container(horizontal=True)
+    with row.popover("Open", icon=":material/folder_open:", width="stretch"):
         st.file_uploader(
             "A file of strokes",
             type=["json", "svg", "ndjson", "npy", "npz"],
@@ -41,7 +41,7 @@ def files(given: Sent) -> None:
         )
         if refused := st.session_state.get(_REFUSED):
             st.error(plain(refused), icon=":material/error:")
-    with right:
+    with row:
         _save(given)
 
 

@@ -82,6 +82,8 @@ def run(collection: Path, options: dict[str, object]) -> None:
             "the page must have Streamlit; got none. Install the extra: "
             "pip install 'fine-grained-image-retrieval[ui]'."
         ) from None
+    import ui.app  # noqa: F401  what the page needs is loaded before its first visitor comes
+
     words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
     app = Path(__file__).parents[1] / "app.py"
     main_run.main([*words, str(app), "--", str(collection.absolute())], standalone_mode=False)

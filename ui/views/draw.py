@@ -29,7 +29,7 @@ class Draw(PageView):
 
     def show(self, folder: Path) -> None:
         given = sent(_CANVAS)
-        left, right = st.columns((5, 6), gap="large")
+        left, right = st.columns((5, 6), gap="medium")
         with left:
             surface = st.container()
             below = st.container()
@@ -61,16 +61,11 @@ def _answer(folder: Path, given: Sent) -> None:
     if not len(this.collection):
         st.info("This collection is empty. Add photos with fgir add COLLECTION PHOTOS.")
         return
-    words, choice = st.columns((3, 2), vertical_alignment="bottom")
-    with choice:
-        count = st.segmented_control(
-            "Results",
-            COUNTS,
-            default=COUNTS[0],
-            required=True,
-            key=_COUNT,
-            width="stretch",
-        )
+    head = st.container(horizontal=True, vertical_alignment="bottom", key="draw_head")
+    words = head.container(gap=None)
+    count = head.segmented_control(
+        "Results", COUNTS, default=COUNTS[0], required=True, key=_COUNT, width="content"
+    )
     drawing = given.drawing
     vector = None if drawing is None or _is_blank(drawing) else this.vector_of(drawing)
     total = len(this.collection)
@@ -100,7 +95,7 @@ def _answer(folder: Path, given: Sent) -> None:
 def _invitation(total: int, drawing: Drawing | None) -> str:
     if drawing is not None:
         return "There is nothing to compare yet: draw a little more, on the paper."
-    return f"Results change with every stroke. These are some of the {total:,} pictures."
+    return f"Results change with every stroke. Here are some of {total:,} pictures."
 
 
 def _is_blank(drawing: Drawing) -> bool:
