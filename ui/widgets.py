@@ -19,7 +19,7 @@ from ui.text import shown
 SIDE = 320
 """Longer side of a picture in the grid, in pixels: sharp on any screen."""
 
-_log = logging.getLogger("fgir.ui")
+_logger = logging.getLogger("fgir.ui")
 
 
 def safely(work: Callable[..., None], *given: object) -> None:
@@ -34,7 +34,7 @@ def safely(work: Callable[..., None], *given: object) -> None:
         st.error(plain(str(error)), icon=":material/error:")
     except Exception:
         mark = secrets.token_hex(3)
-        _log.exception("error %s", mark)
+        _logger.exception("error %s", mark)
         st.error(
             f"This is a bug: this part of the page could not be shown. The terminal in which the "
             f"page was started says more under {mark}. Reload the page to go on.",

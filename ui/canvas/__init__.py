@@ -5,7 +5,6 @@ the whole drawing with a number that only rises, and sends the next one when the
 shows the answer to this one: there is no queue of old drawings, and the newest is never missed.
 """
 
-import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,9 +114,9 @@ def sent(key: str) -> Sent:
     if not isinstance(drawing, Mapping):
         return Sent()
     number, text, loaded = (drawing.get(name) for name in ("number", "canvas", "loaded"))
-    if not (_is_number(number) and isinstance(text, str) and isinstance(loaded, str)):
+    if type(number) is not int or not (isinstance(text, str) and isinstance(loaded, str)):
         return Sent()
-    return Sent(int(number), text, loaded)
+    return Sent(number, text, loaded) if number > 0 else Sent()
 
 
 def loaded_from(data: bytes, name: str) -> Loaded:
@@ -166,8 +165,3 @@ def _check_bytes(name: str, count: int) -> None:
         raise BadInputError(
             f"{name} must have at most {MAX_BYTES:,} bytes; got {count:,}. Draw it simpler."
         )
-
-
-def _is_number(value: object) -> bool:
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return whole and 0 < value < 2**53

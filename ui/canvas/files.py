@@ -6,7 +6,7 @@ import streamlit as st
 
 from retrieval.drawing_files import format_called
 from retrieval.errors import BadInputError
-from ui.canvas import Loaded, Sent, loaded_from
+from ui.canvas import MAX_BYTES, Loaded, Sent, loaded_from
 from ui.widgets import plain
 
 _FILE, _LOADED, _REFUSED = "canvas_file", "canvas.loaded", "canvas.refused"
@@ -31,16 +31,17 @@ def files(given: Sent) -> None:
     """Two buttons, to open a drawing and to save the one on the paper."""
     row = st.container(horizontal=True)
     with row.popover("Open", icon=":material/folder_open:", width="stretch"):
+        if refused := st.session_state.get(_REFUSED):
+            st.error(plain(refused), icon=":material/error:")
         st.file_uploader(
             "A file of strokes",
             type=["json", "svg", "ndjson", "npy", "npz"],
             key=_FILE,
             on_change=_open,
+            max_upload_size=MAX_BYTES // 1_000_000,
             help="JSON as saved here, SVG, Quick, Draw! or stroke-3/5. It takes the place of what "
             "is on the paper; undo brings that back.",
         )
-        if refused := st.session_state.get(_REFUSED):
-            st.error(plain(refused), icon=":material/error:")
     with row:
         _save(given)
 

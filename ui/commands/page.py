@@ -36,6 +36,7 @@ OPTIONS: dict[str, object] = {
     "server.fileWatcherType": "none",
     "server.maxUploadSize": 20,
     "server.runOnSave": False,
+    "server.showEmailPrompt": False,
     "theme.baseRadius": "0.6rem",
     **{f"theme.light.{name}": colour for name, colour in _LIGHT.items()},
     **{f"theme.dark.{name}": colour for name, colour in _DARK.items()},

@@ -62,7 +62,7 @@ def _answer(folder: Path, given: Sent) -> None:
         st.info("This collection is empty. Add photos with fgir add COLLECTION PHOTOS.")
         return
     head = st.container(horizontal=True, vertical_alignment="bottom", key="draw_head")
-    words = head.container(gap=None)
+    words = head.container()
     count = head.segmented_control(
         "Results", COUNTS, default=COUNTS[0], required=True, key=_COUNT, width="content"
     )

@@ -147,6 +147,10 @@ class Page:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def pressed(self, name: str) -> bool:
+        button = self.page.get_by_role("button", name=name, exact=True)
+        return bool(button.get_attribute("aria-pressed") == "true")
+
     def wide(self) -> list[int]:
         return list(self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]"))
 

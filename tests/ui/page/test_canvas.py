@@ -1,6 +1,7 @@
 """What the server takes from the drawing surface, and what it refuses."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 import streamlit as st
@@ -12,7 +13,7 @@ from ui import canvas
 from ui.canvas import MAX_BYTES, MAX_POINTS, MAX_STROKES, Sent, loaded_from, sent
 
 
-def text(*strokes: list[list[float]]) -> str:
+def text(*strokes: Sequence[Sequence[float]]) -> str:
     listed = [{"w": 2.5, "erase": False, "p": points} for points in strokes]
     return json.dumps({"width": 256, "height": 256, "strokes": listed})
 
@@ -21,8 +22,11 @@ def test_a_drawing_arrives_with_its_times_and_pressures():
     drawing = Sent(3, text([[1, 2, 0, 0.5], [10, 20, 40, 1.0]], [[5, 5, 90, 0.25]])).drawing
     assert drawing is not None
     assert [stroke.points.tolist() for stroke in drawing.strokes] == [[[1, 2], [10, 20]], [[5, 5]]]
-    assert [stroke.times.tolist() for stroke in drawing.strokes] == [[0, 40], [90]]
-    assert [stroke.pressures.tolist() for stroke in drawing.strokes] == [[0.5, 1.0], [0.25]]
+    first, second = drawing.strokes
+    assert (first.times == [0, 40]).all()
+    assert (second.times == [90]).all()
+    assert (first.pressures == [0.5, 1.0]).all()
+    assert (second.pressures == [0.25]).all()
 
 
 @pytest.mark.parametrize("given", [Sent(), Sent(4, text())])
