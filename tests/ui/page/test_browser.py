@@ -33,7 +33,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-WAIT = 30_000  # ms, for a machine that is busy with something else
+WAIT = 60_000  # ms, for a machine that is busy with something else
 
 WATCH = """() => {
   const find = (node) => {
@@ -155,12 +155,19 @@ class Page:
         return list(self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]"))
 
 
-@pytest.fixture
-def page(browser, address) -> Iterator[Page]:
+@pytest.fixture(scope="module")
+def desk(browser) -> Iterator[Any]:
+    """A window; each tab begins with an empty paper."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = Page(context.new_page()).open(address)
-    yield opened
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(desk, address) -> Iterator[Page]:
+    opened = Page(desk.new_page()).open(address)
+    yield opened
+    opened.page.close()
     assert opened.complaints == []
 
 
