@@ -11,12 +11,12 @@ from .images import ImageError, decode
 from .sketches import read_sketch
 
 SIDE = 176
-"""Longer side in pixels: sharp at half that size on any screen."""
+"""Longer side in pixels where no other is asked for: sharp at half that size on any screen."""
 
 QUALITY = 78
 
 
-def thumbnail(path: Path, modality: Modality = Modality.PHOTO) -> str | None:
+def thumbnail(path: Path, modality: Modality = Modality.PHOTO, *, side: int = SIDE) -> str | None:
     """A picture as a data URI, or None where it cannot be read; strokes are drawn.
 
     It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no
@@ -24,12 +24,12 @@ def thumbnail(path: Path, modality: Modality = Modality.PHOTO) -> str | None:
     """
     try:
         if modality is Modality.SKETCH:
-            image = read_sketch(path, draft_size=SIDE, size=SIDE)
+            image = read_sketch(path, draft_size=side, size=side)
         else:
-            image = decode(path, draft_size=SIDE)
+            image = decode(path, draft_size=side)
     except ImageError:
         return None
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=QUALITY, optimize=True)
     return "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode("ascii")

@@ -1,0 +1,53 @@
+"""The page: its frame. ``fgir ui`` starts it; each view is a file in ``ui/views/``."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from retrieval import plugins
+from ui import views
+from ui.text import shown
+from ui.views._page_view import PageView
+from ui.widgets import plain, safely
+
+_HERE = Path(__file__).parent
+
+
+def main(folder: Path) -> None:
+    """Put the page together: style, navigation, name of the collection, the view."""
+    st.set_page_config(
+        page_title=f"{shown(folder.name)} · fgir", page_icon=str(_HERE / "page.svg"), layout="wide"
+    )
+    st.html(_HERE / "page.css")
+    found = sorted(
+        (_view(name) for name in plugins.names(views)), key=lambda one: (one[1].order, one[0])
+    )
+    pages = [
+        st.Page(
+            partial(_shown, view, folder),
+            title=view.title,
+            icon=view.icon,
+            url_path=name,
+            default=number == 0,
+        )
+        for number, (name, view) in enumerate(found)
+    ]
+    page = st.navigation(pages, position="top" if len(pages) > 1 else "hidden")
+    with st.container(key="fgir_head"):
+        st.markdown(f":primary[**fgir**] {plain(folder.name)}")
+    page.run()
+
+
+def _view(name: str) -> tuple[str, PageView]:
+    view: PageView = plugins.find(views, name)()
+    return name, view
+
+
+def _shown(view: PageView, folder: Path) -> None:
+    st.fragment(safely)(view.show, folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

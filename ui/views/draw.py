@@ -1,0 +1,107 @@
+"""Draw a thing and watch the collection answer."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from retrieval.images import is_blank
+from retrieval.strokes import Drawing
+from ui.canvas import Sent, canvas, sent
+from ui.canvas.files import files, waiting
+from ui.followed import followed
+from ui.hits import hits
+from ui.resources import opened
+from ui.views._page_view import PageView
+from ui.widgets import cards_of, safely, some_cards
+
+COUNTS = (12, 24, 48, 96)
+"""Results one can choose to see."""
+
+_CANVAS, _HITS, _COUNT, _MEANT = "draw_canvas", "draw_hits", "draw_count", "draw.meant"
+
+
+class Draw(PageView):
+    """The canvas at the left, what it finds at the right."""
+
+    title = "Draw"
+    icon = ":material/draw:"
+    order = 10
+
+    def show(self, folder: Path) -> None:
+        given = sent(_CANVAS)
+        left, right = st.columns((5, 6), gap="medium")
+        with left:
+            surface = st.container()
+            below = st.container()
+        if not given.number:  # at once: to open a collection takes seconds
+            with surface:
+                _surface(given)
+        with right:
+            safely(_answer, folder, given)
+        if given.number:  # after the answer: the browser waits for it with its next drawing
+            with surface:
+                _surface(given)
+        with below:
+            safely(files, given)
+
+
+def _surface(given: Sent) -> None:
+    canvas(_CANVAS, shown=given.number, loaded=waiting(given))
+
+
+def _answer(folder: Path, given: Sent) -> None:
+    this = opened(folder)
+    if not this.has_sketch_door:
+        st.info(
+            "This collection can be searched with photos only: its encoder has no door for "
+            "sketches. Make a collection with a pair of encoders, one for photos and one for "
+            "sketches: fgir index PHOTOS --out COLLECTION --encoder PAIR."
+        )
+        return
+    if not len(this.collection):
+        st.info("This collection is empty. Add photos with fgir add COLLECTION PHOTOS.")
+        return
+    head = st.container(horizontal=True, vertical_alignment="bottom", key="draw_head")
+    words = head.container()
+    count = head.segmented_control(
+        "Results", COUNTS, default=COUNTS[0], required=True, key=_COUNT, width="content"
+    )
+    drawing = given.drawing
+    vector = None if drawing is None or _is_blank(drawing) else this.vector_of(drawing)
+    total = len(this.collection)
+    if vector is None:
+        cards = some_cards(this.collection, count)
+        title, said = "Draw what you look for", _invitation(total, drawing)
+    else:
+        found = this.search(vector, count)
+        cards = cards_of(this.collection, found)
+        title, said = "Nearest to your drawing", f"{len(found):,} of {total:,} pictures, best first"
+    with words:
+        st.subheader(title, anchor=False)
+        st.caption(said)
+    meant = st.session_state.get(_MEANT)
+    if meant is not None:
+        safely(followed, this, drawing, meant)
+    hits(
+        _HITS,
+        cards,
+        title=title,
+        number=given.number,
+        chosen=meant,
+        on_choose=_mean,
+    )
+
+
+def _invitation(total: int, drawing: Drawing | None) -> str:
+    if drawing is not None:
+        return "There is nothing to compare yet: draw a little more, on the paper."
+    return f"Results change with every stroke. Here are some of {total:,} pictures."
+
+
+def _is_blank(drawing: Drawing) -> bool:
+    """Whether all of it lies beside the canvas."""
+    return is_blank(drawing.raster())
+
+
+def _mean(id_: str | None) -> None:
+    st.session_state[_MEANT] = id_

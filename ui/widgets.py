@@ -1,0 +1,88 @@
+"""Pieces that several views of the page share."""
+
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from indexer.collection import Item, SearchHit
+from indexer.disk import DiskCollection
+from retrieval.errors import FgirError
+from retrieval.thumbnails import thumbnail
+from ui.text import shown
+
+SIDE = 320
+"""Longer side of a picture in the grid, in pixels: sharp on any screen."""
+
+_logger = logging.getLogger("fgir.ui")
+
+
+def safely(work: Callable[..., None], *given: object) -> None:
+    """Do what shows a part of the page; what goes wrong is shown in its place, as a sentence.
+
+    A mistake of ours is shown by an id, under which the log has the rest: a page that others may
+    look at names no path and no line of code.
+    """
+    try:
+        work(*given)
+    except FgirError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+    except Exception:
+        mark = secrets.token_hex(3)
+        _logger.exception("error %s", mark)
+        st.error(
+            f"This is a bug: this part of the page could not be shown. The terminal in which the "
+            f"page was started says more under {mark}. Reload the page to go on.",
+            icon=":material/bug_report:",
+        )
+
+
+def plain(text: str) -> str:
+    r"""The text as Markdown shows it letter by letter.
+
+    Example:
+        >>> plain("a_b *c*")
+        'a\\_b \\*c\\*'
+    """
+    marks = "\\`*_{}[]()<>#+-.!|~$:"
+    return "".join("\\" + letter if letter in marks else letter for letter in shown(text))
+
+
+def cards_of(collection: DiskCollection, hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
+    """Hits for :func:`ui.hits.hits`."""
+    return [
+        _card(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)} for hit in hits
+    ]
+
+
+def some_cards(collection: DiskCollection, count: int) -> list[dict[str, Any]]:
+    """Items from all over a collection, without rank or score."""
+    items = collection.items
+    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))
+    return [
+        _card(collection, items[place]) | {"rank": None, "score": None}
+        for place in (places if items else [])
+    ]
+
+
+def _card(collection: DiskCollection, item: Item) -> dict[str, Any]:
+    path = collection.folder / item.path
+    return {"id": item.id, "label": shown(item.label or item.id), "picture": _picture(path)}
+
+
+def _picture(path: Path) -> str | None:
+    try:
+        changed = path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
+    return _drawn(path, changed)
+
+
+@lru_cache(maxsize=2048)  # of some 12 kB
+def _drawn(path: Path, changed: int) -> str | None:
+    return thumbnail(path, side=SIDE)
