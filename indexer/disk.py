@@ -11,6 +11,7 @@
       encoder/             optional copy of the encoder's checkpoint
 """
 
+import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -213,6 +214,15 @@ class DiskCollection:
         """The vector of an item, (D,)."""
         view = self._current()
         return cast(Vectors, view.snapshot.vectors[view.position(id)])
+
+    @property
+    def place(self) -> str:
+        """What a person calls it."""
+        return str(self.folder)
+
+    def path_of(self, folder: Path) -> str:
+        """A folder of pictures as the paths of its items begin: from here."""
+        return os.path.relpath(os.path.realpath(folder), os.path.realpath(self.folder))
 
     def stored(self, id: str) -> tuple[Row, Vectors] | None:
         """An item as it is stored and its vector (1, dim); None when it is not there.

@@ -116,7 +116,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     "faiss has one door": (imports_of("faiss"), ("indexer/backends/faiss*.py",)),
     "qdrant has one door": (
         imports_of("qdrant_client", "qdrant_edge"),
-        ("indexer/backends/qdrant*.py",),
+        ("indexer/backends/qdrant*.py", "indexer/qdrant/*.py"),
     ),
     "onnxruntime has one door": (imports_of("onnxruntime"), ("retrieval/exports/onnx.py",)),
     "people are met in ui": (imports_of("streamlit", "typer", "click"), ("ui/*",)),

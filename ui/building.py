@@ -1,29 +1,64 @@
 """Making, opening and filling a collection from a command of ``fgir``."""
 
+import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from indexer.build import Entry, build_collection
 from indexer.disk import DiskCollection
+from indexer.qdrant.location import is_location
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder
 from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import EXIT_DONE_IN_PART, EXIT_INTERRUPTED, BadInputError
 from ui.progress import progress
 
+if TYPE_CHECKING:
+    from indexer.qdrant.server_collection import QdrantCollection
+
+    Opened = DiskCollection | QdrantCollection
+
 _SHOWN = 20
 """Rejected pictures that are named; ``fgir collection info`` names them all."""
 
 
-def create_or_resume(folder: Path, encoder: Encoder | EncoderPair, engine: str) -> DiskCollection:
-    """A new collection that carries its encoder, or the one there when this encoder made it.
+def open_collection(place: str, *, write: bool = False, engine: str | None = None) -> "Opened":
+    """The collection in a folder, or on the server that a text such as qdrant:shoes names.
+
+    Args:
+        place: Folder or location.
+        write: Open a folder's collection as the one writer.
+        engine: Search a folder's collection with another engine than its own.
+    """
+    if not is_location(place):
+        return DiskCollection.open(Path(place), write=write, engine=engine)
+    from indexer.qdrant.server_collection import QdrantCollection  # its client takes a second
+
+    if engine is not None:
+        raise BadInputError(
+            f"--engine must be left out for a collection on a server; got {engine}. "
+            "The server searches; its options stand after the name, as in qdrant:shoes?ef=256."
+        )
+    return QdrantCollection.at(place, os.environ)
+
+
+def create_or_resume(place: str, encoder: Encoder | EncoderPair, engine: str) -> "Opened":
+    """A new collection, or the one there when this encoder made it.
+
+    A folder also carries its encoder; a server does not.
 
     Raises:
         EncoderMismatchError: The collection there is of another encoder.
     """
     fingerprint = encoder.fingerprint()
+    if is_location(place):
+        from indexer.qdrant.server_collection import QdrantCollection
+
+        return QdrantCollection.at(place, os.environ, fingerprint=fingerprint, new_dim=encoder.dim)
+    folder = Path(place)
     if (folder / "collection.json").exists():
         return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
     with tempfile.TemporaryDirectory() as temporary:
@@ -34,19 +69,21 @@ def create_or_resume(folder: Path, encoder: Encoder | EncoderPair, engine: str) 
         )
 
 
-def encoder_of(collection: DiskCollection) -> Encoder | EncoderPair:
-    """The encoder that made a collection, from the copy the collection carries."""
+def encoder_of(collection: "Opened", given: Path | None = None) -> Encoder | EncoderPair:
+    """The encoder in the folder that was given, or else the copy that the collection carries."""
+    if given is not None:
+        return open_encoder(given)
     folder = collection.encoder_folder()
     if folder is None:
         raise BadInputError(
-            f"{collection.folder} must carry its encoder; got none in it. "
-            "Make the collection with fgir index."
+            f"{collection.place} must carry its encoder; got none in it. "
+            "Give the encoder that made it with --encoder FOLDER."
         )
     return open_encoder(folder)
 
 
 def fill(
-    collection: DiskCollection,
+    collection: "Opened",
     source: tuple[list[Entry], Path],
     encoder: Encoder | EncoderPair,
     *,
@@ -76,13 +113,14 @@ def fill(
             runtime=runtime,
             on_progress=advance,
         )
-    typer.echo(f"{result}; {len(collection):,} items in {collection.folder}")
+    typer.echo(f"{result}; {len(collection):,} items in {collection.place}")
     rejected = list(result.rejected.items())
     for path, reason in rejected[:_SHOWN]:
         typer.echo(f"rejected {path}: {reason}", err=True)
     if len(rejected) > _SHOWN:
         typer.echo(
-            f"... and {len(rejected) - _SHOWN} more: fgir collection info names them", err=True
+            f"... and {len(rejected) - _SHOWN} more: fgir collection info names those of a folder",
+            err=True,
         )
     if result.interrupted:
         return EXIT_INTERRUPTED

@@ -89,7 +89,7 @@ def _indexed(out: Path, encoder: Encoder) -> None:
     entries, root = entries_of(out / "catalogue" / "images.csv")
     tested = [entry for entry in entries if entry.payload["split"] == "test"]
     with (
-        create_or_resume(out / "collection", encoder, "faiss_flat") as collection,
+        create_or_resume(str(out / "collection"), encoder, "faiss_flat") as collection,
         progress("Indexing", len(tested)) as advance,
     ):
         result = build_collection(collection, tested, root, encoder, on_progress=advance)
@@ -136,7 +136,7 @@ def _drawn(out: Path, data: Benchmark) -> None:
             path.relative_to(out / "catalogue").as_posix() for path in data.gallery.paths
         )
     ]
-    with create_or_resume(out / "sketch_collection", pair, "faiss_flat") as collection:
+    with create_or_resume(str(out / "sketch_collection"), pair, "faiss_flat") as collection:
         typer.echo(build_collection(collection, entries, out / "catalogue", pair))
     report = evaluate(pair, data)
     report.save(out / "evaluation" / "sketches")

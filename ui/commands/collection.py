@@ -1,24 +1,20 @@
 """``fgir collection``: what one can ask of a collection as a whole."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from ui import options
 
 app = typer.Typer(help="Look at a collection and check it.", no_args_is_help=True)
-Folder = Annotated[Path, typer.Argument(help="The collection, a folder.")]
 
 
 @app.command()
-def info(collection: Folder, as_json: options.AsJson = False) -> None:
+def info(collection: options.Place, as_json: options.AsJson = False) -> None:
     """Print what a collection holds, which encoder made it and what was rejected."""
     import json
 
-    from indexer.disk import DiskCollection
+    from ui.building import open_collection
 
-    with DiskCollection.open(collection) as opened:
+    with open_collection(collection) as opened:
         facts = opened.info()
         rejected = opened.rejected()
     if as_json:
@@ -31,11 +27,11 @@ def info(collection: Folder, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def verify(collection: Folder) -> None:
+def verify(collection: options.Place) -> None:
     """Read every stored byte and compare it with its checksum."""
-    from indexer.disk import DiskCollection
+    from ui.building import open_collection
 
-    with DiskCollection.open(collection) as opened:
+    with open_collection(collection) as opened:
         for notice in opened.verify():
             typer.echo(notice, err=True)
         typer.echo(f"{collection}: all {len(opened)} items are as they were written")

@@ -14,7 +14,15 @@ Photos = Annotated[
 
 def index(
     photos: Photos,
-    out: Annotated[Path, typer.Option(help="The collection, a folder.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "--collection",
+            help="The collection: a folder, or on a server qdrant://HOST:6333/NAME, where "
+            "?shard_number=6&quantization=int8 and the like may follow.",
+        ),
+    ],
     engine: Annotated[str, typer.Option(help="Search engine: exact or faiss_flat.")] = "faiss_flat",
     encoder: options.EncoderFolder = None,
     backbone: options.BackboneName = "mobilenet_v2",

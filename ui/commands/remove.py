@@ -1,18 +1,19 @@
 """``fgir remove``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ui import options
+
 
 def remove(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     ids: Annotated[list[str], typer.Argument(help="Items to remove, by id.")],
 ) -> None:
     """Remove items from a collection. An unknown id is an error and removes nothing."""
-    from indexer.disk import DiskCollection
+    from ui.building import open_collection
 
-    with DiskCollection.open(collection, write=True) as opened:
+    with open_collection(collection, write=True) as opened:
         opened.remove(ids)
         typer.echo(f"removed {len(ids)}; {len(opened)} items are left in {collection}")
