@@ -14,12 +14,22 @@ from numpy.typing import NDArray
 
 from retrieval.ranking import TIE
 
+from .backends.exact import Exact
 from .collection import Vectors
+
+Allowed = NDArray[np.bool_]
 
 _STEPS_IN_ONE = round(1 / TIE)
 _EXTRA = 8  # fetched beyond k at first, so that a usual boundary tie needs no second search
 _GROWTH = 4
+_TRIES = 2  # of an engine that is not exact, before every row is compared
 _FLOAT32_ROUNDING = 2.0**-24
+# Where so few rows may be found, they are compared one and all. 20,000 rows take milliseconds. A
+# tenth of all rows is cheaper to copy and compare than all of them are to look at; and an
+# approximate engine, which passes ten neighbours for each one that counts, would have to look much
+# further for the same recall.
+_FEW_ROWS = 20_000
+_SMALL_SHARE = 0.1
 _BLOCK_FLOATS = 1 << 22  # rescored at once: 32 MB as float64
 
 
@@ -36,11 +46,20 @@ class Engine(Protocol):
         """Prepare to search ``vectors`` (N, D), N > 0, rows of norm 1."""
         ...
 
-    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
-        """Positions and inner products of ``k`` different rows (1 <= k <= N), best first.
+    def search(
+        self, queries: Vectors, k: int, allowed: Allowed | None = None
+    ) -> tuple[NDArray[np.int64], Vectors]:
+        """Positions and inner products of ``k`` different rows, best first.
+
+        An engine that is not exact and finds fewer fills the end of a line with -1.
+
+        Args:
+            queries: (Q, D).
+            k: From 1 to the number of rows that may be found.
+            allowed: (N,), True for the rows that may be found; all of them when left out.
 
         Shape:
-            queries (Q, D) -> (Q, k), (Q, k).
+            -> (Q, k), (Q, k).
         """
         ...
 
@@ -64,32 +83,43 @@ class KeptEngine(Protocol):
 
 
 def nearest(
-    engine: Engine, vectors: Vectors, ids: Sequence[bytes], queries: Vectors, k: int
+    engine: Engine,
+    vectors: Vectors,
+    ids: Sequence[bytes],
+    queries: Vectors,
+    k: int,
+    allowed: Allowed | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The ``k`` best rows for each query, by (score rounded to 1e-6 descending, id ascending).
 
     An exact engine is asked for more rows until no row it has left out could take part in the tie
-    at the end of the list.
+    at the end of the list. Where another one finds too few rows, or few are allowed, the allowed
+    rows are compared one and all, so that nobody gets fewer hits than there are.
 
     Args:
         engine: Made for ``vectors``.
         vectors: (N, D), N > 0.
         ids: N ids as UTF-8, which sorts like the text.
         queries: (Q, D).
-        k: 1 <= k <= N.
+        k: From 1 to the number of rows that may be found.
+        allowed: (N,), True for the rows that may be found; all of them when left out.
 
     Shape:
         -> positions (Q, k), scores (Q, k).
     """
+    most = len(vectors) if allowed is None else int(np.count_nonzero(allowed))
+    if allowed is not None and most <= max(_FEW_ROWS, _SMALL_SHARE * len(vectors)):
+        engine = Exact(vectors)
     positions = np.empty((len(queries), k), np.int64)
     scores = np.empty((len(queries), k))
-    fetch = min(len(vectors), k + k // 8 + _EXTRA)
+    fetch = min(most, k + k // 8 + _EXTRA)
+    tries = 0
     open_ = np.arange(len(queries))
     while len(open_):
-        found, near = engine.search(queries[open_], fetch)
+        found, near = engine.search(queries[open_], fetch, allowed)
         steps = _steps(vectors, queries[open_], found)
-        done = np.ones(len(open_), bool)
-        if engine.exact and fetch < len(vectors):
+        done = np.count_nonzero(found >= 0, axis=1) >= k
+        if engine.exact and fetch < most:
             left_out = near[:, -1].astype(np.float64) + _largest_error(vectors.shape[1])
             last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
             done = _rounded(left_out) < last
@@ -98,7 +128,10 @@ def nearest(
             positions[open_[row]] = found[row, best]
             scores[open_[row]] = steps[row, best] / _STEPS_IN_ONE
         open_ = open_[~done]
-        fetch = min(len(vectors), fetch * _GROWTH)
+        tries += 1
+        if not engine.exact and (tries == _TRIES or fetch == most):
+            engine = Exact(vectors)
+        fetch = min(most, fetch * _GROWTH)
     return positions, scores
 
 
@@ -116,6 +149,7 @@ def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDAr
         candidates = vectors[found[part]].astype(np.float64)  # (block, F, D)
         products = np.einsum("qfd,qd->qf", candidates, queries[part].astype(np.float64))
         steps[part] = _rounded(products)
+    steps[found < 0] = -_STEPS_IN_ONE - 1  # no row: after every row
     return steps
 
 

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Vectors
-from retrieval.ranking import best_of_block, score_blocks
+from retrieval.ranking import BLOCK_BYTES, best_of_block, score_blocks
+
+_COPIED_SHARE = 0.25  # copying a row costs about as much as comparing with three
 
 
 class Exact:
@@ -17,12 +19,35 @@ class Exact:
     def __init__(self, vectors: Vectors) -> None:
         self._vectors = vectors
 
-    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+    def search(
+        self, queries: Vectors, k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], Vectors]:
         """See :class:`indexer.engines.Engine`."""
-        positions = np.empty((len(queries), k), np.int64)
-        scores = np.empty((len(queries), k), np.float32)
-        for start, block in score_blocks(queries, self._vectors):
-            rows = slice(start, start + len(block))
-            best = best_of_block(block, queries[rows], self._vectors, k)
-            positions[rows], scores[rows] = best
+        if allowed is None or allowed.mean() > _COPIED_SHARE:
+            return _best(queries, self._vectors, k, allowed)
+        rows = np.flatnonzero(allowed)
+        positions = np.empty((len(queries), 0), np.int64)
+        scores = np.empty((len(queries), 0), np.float32)
+        size = max(1, BLOCK_BYTES // (4 * self._vectors.shape[1]))
+        for start in range(0, len(rows), size):
+            some = rows[start : start + size]
+            found, near = _best(queries, self._vectors[some], min(k, len(some)), None)
+            positions = np.concatenate([positions, some[found]], axis=1)
+            scores = np.concatenate([scores, near], axis=1)
+            order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            positions = np.take_along_axis(positions, order, axis=1)
+            scores = np.take_along_axis(scores, order, axis=1)
         return positions, scores
+
+
+def _best(
+    queries: Vectors, vectors: Vectors, k: int, allowed: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], Vectors]:
+    positions = np.empty((len(queries), k), np.int64)
+    scores = np.empty((len(queries), k), np.float32)
+    for start, block in score_blocks(queries, vectors):
+        if allowed is not None:
+            np.copyto(block, -np.inf, where=~allowed)
+        rows = slice(start, start + len(block))
+        positions[rows], scores[rows] = best_of_block(block, queries[rows], vectors, k)
+    return positions, scores

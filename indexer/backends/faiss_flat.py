@@ -18,9 +18,20 @@ class FaissFlat:
         self._index = faiss.IndexFlatIP(vectors.shape[1])
         self._index.add(vectors)
 
-    def search(self, queries: Vectors, k: int) -> tuple[NDArray[np.int64], Vectors]:
+    def search(
+        self, queries: Vectors, k: int, allowed: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], Vectors]:
         """See :class:`indexer.engines.Engine`."""
-        scores, positions = self._index.search(queries, k)
+        if allowed is None:
+            scores, positions = self._index.search(queries, k)
+            return positions, scores
+        bits = np.packbits(
+            allowed, bitorder="little"
+        )  # FAISS copies neither these nor what follows
+        selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
+        parameters = faiss.SearchParameters()
+        parameters.sel = selector
+        scores, positions = self._index.search(queries, k, params=parameters)
         return positions, scores
 
     def to_bytes(self) -> memoryview:
