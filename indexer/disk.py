@@ -13,7 +13,7 @@
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -246,6 +246,11 @@ class DiskCollection:
     def items(self) -> list[Item]:
         """All items, in the order of :attr:`vectors`."""
         return [row.item() for row in self._current().snapshot.rows]
+
+    def rows(self) -> Iterator[tuple[list[Row], Vectors]]:
+        """All items as they are stored and their vectors (N, dim), in one page."""
+        snapshot = self._current().snapshot
+        yield snapshot.rows, snapshot.vectors
 
     @property
     def vectors(self) -> Vectors:

@@ -2,6 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +12,7 @@ import typer
 
 from indexer.build import Entry, build_collection
 from indexer.disk import DiskCollection
+from indexer.manifest import MANIFEST
 from indexer.qdrant.location import is_location
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import keep_encoder, open_encoder
@@ -17,6 +21,7 @@ from retrieval.errors import EXIT_DONE_IN_PART, EXIT_INTERRUPTED, BadInputError
 from ui.progress import progress
 
 if TYPE_CHECKING:
+    from indexer.qdrant.server import Server
     from indexer.qdrant.server_collection import QdrantCollection
 
     Opened = DiskCollection | QdrantCollection
@@ -35,14 +40,59 @@ def open_collection(place: str, *, write: bool = False, engine: str | None = Non
     """
     if not is_location(place):
         return DiskCollection.open(Path(place), write=write, engine=engine)
-    from indexer.qdrant.server_collection import QdrantCollection  # its client takes a second
-
     if engine is not None:
         raise BadInputError(
             f"--engine must be left out for a collection on a server; got {engine}. "
             "The server searches; its options stand after the name, as in qdrant:shoes?ef=256."
         )
-    return QdrantCollection.at(place, os.environ)
+    return _on_server(place)
+
+
+def copy_target(place: str, source: "Opened", engine: str) -> "Opened":
+    """Where a collection is copied to: a new collection of the same encoder, or one that is there.
+
+    Args:
+        place: Folder or location.
+        source: What is copied; a folder takes its encoder along.
+        engine: Of a new folder.
+    """
+    if is_location(place):
+        return _on_server(place, fingerprint=source.fingerprint, new_dim=source.dim)
+    folder = Path(place)
+    if (folder / MANIFEST).exists():
+        return DiskCollection.open(folder, write=True, fingerprint=source.fingerprint)
+    return DiskCollection.create(
+        folder,
+        dim=source.dim,
+        fingerprint=source.fingerprint,
+        engine=engine,
+        encoder=source.encoder_folder(),
+    )
+
+
+@contextmanager
+def server_of(place: str) -> "Iterator[Server]":
+    """The server of a location, for what only servers can do."""
+    if not is_location(place):
+        raise BadInputError(
+            f"the collection must be on a server, such as qdrant://127.0.0.1:6333/shoes; "
+            f"got {place}. Copy a folder as a whole to back it up."
+        )
+    with _on_server(place) as opened:
+        yield opened.server
+
+
+def _on_server(
+    place: str, *, fingerprint: str | None = None, new_dim: int | None = None
+) -> "QdrantCollection":
+    if find_spec("qdrant_client") is None:
+        raise BadInputError(
+            f"{place} needs qdrant-client to be installed; got none. "
+            "Run pip install 'fine-grained-image-retrieval[qdrant]'."
+        )
+    from indexer.qdrant.server_collection import QdrantCollection  # its client takes a second
+
+    return QdrantCollection.at(place, os.environ, fingerprint=fingerprint, new_dim=new_dim)
 
 
 def create_or_resume(place: str, encoder: Encoder | EncoderPair, engine: str) -> "Opened":
@@ -55,11 +105,9 @@ def create_or_resume(place: str, encoder: Encoder | EncoderPair, engine: str) ->
     """
     fingerprint = encoder.fingerprint()
     if is_location(place):
-        from indexer.qdrant.server_collection import QdrantCollection
-
-        return QdrantCollection.at(place, os.environ, fingerprint=fingerprint, new_dim=encoder.dim)
+        return _on_server(place, fingerprint=fingerprint, new_dim=encoder.dim)
     folder = Path(place)
-    if (folder / "collection.json").exists():
+    if (folder / MANIFEST).exists():
         return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
     with tempfile.TemporaryDirectory() as temporary:
         checkpoint = Path(temporary) / "encoder"

@@ -14,6 +14,7 @@ import numpy as np
 from qdrant_client import models
 
 from indexer.collection import SearchHit, Vectors
+from indexer.filters import Condition, matches
 from indexer.rows import Row
 from retrieval.errors import DamagedDataError
 from retrieval.ranking import TIE
@@ -44,6 +45,7 @@ def answer(
     *,
     asked: int,
     using: str,
+    where: Condition | None,
     notice: Callable[[str], None],
 ) -> Answer:
     """The ``k`` best of the points a server returned.
@@ -54,6 +56,7 @@ def answer(
         k: Hits wanted.
         asked: How many points the server was asked for.
         using: Name of the vector that was searched.
+        where: What every hit has to match.
         notice: Told of points that cannot be shown.
     """
     scored: list[tuple[int, bytes, Row]] = []
@@ -63,6 +66,8 @@ def answer(
             vector = vector_of_point(point, len(query), using)
         except DamagedDataError as error:
             notice(f"left out of the answers: {error}")
+            continue
+        if where is not None and not matches(where, row.item()):
             continue
         product = float(vector.astype(np.float64) @ query.astype(np.float64))
         scored.append((-_steps(product), row.id, row))

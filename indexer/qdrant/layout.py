@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
+from indexer.filters import location
 from retrieval import plugins
 from retrieval.errors import BadInputError
 
@@ -14,7 +15,7 @@ METADATA = "fgir"
 """Key in the server's metadata of a collection below which ours is kept."""
 
 PHOTO, SKETCH = "photo", "sketch"
-FIELD_TYPES = ("keyword", "integer", "float", "bool")
+FIELD_TYPES = ("keyword", "number", "bool", "date")
 QUANTIZATIONS = ("none", "int8", "binary")
 
 
@@ -31,7 +32,8 @@ class Layout:
         m: Edges of a node of the graph.
         ef_construction: Candidates looked at for each edge.
         sketch: Whether items may also have a second vector, named sketch.
-        fields: Type (keyword, integer, float, bool) of each payload field that is filtered by.
+        fields: Type (keyword, number, bool, date) of each field that is filtered by, beside id and
+            label; named as in :mod:`indexer.filters`.
     """
 
     shard_number: int = 1
@@ -58,7 +60,8 @@ class Layout:
         if self.quantization not in QUANTIZATIONS:
             raise BadInputError(plugins.unknown("quantization", self.quantization, QUANTIZATIONS))
         for name, type_ in self.fields.items():
-            if not name or type_ not in FIELD_TYPES:
+            location(name)
+            if type_ not in FIELD_TYPES:
                 raise BadInputError(
                     plugins.unknown(f"type of the field {name!r}", type_, FIELD_TYPES)
                 )
@@ -102,7 +105,7 @@ class Options:
 
     @classmethod
     def parse(cls, texts: Mapping[str, str]) -> Self:
-        """Values of texts such as ``{"shard_number": "6", "fields": "price:float"}``.
+        """Values of texts such as ``{"shard_number": "6", "fields": "price:number"}``.
 
         Raises:
             BadInputError: Nobody knows the name, or it cannot have this value.

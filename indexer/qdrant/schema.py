@@ -12,15 +12,16 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from indexer.rows import check_fingerprint
 from retrieval.errors import BadInputError, UnavailableError
 
+from .conditions import json_path
 from .layout import FORMAT, METADATA, PHOTO, SKETCH, Layout
 from .server import Server
 
 _CONFLICT, _MISSING = 409, 404
 _INDEX_TYPES = {
     "keyword": models.PayloadSchemaType.KEYWORD,
-    "integer": models.PayloadSchemaType.INTEGER,
-    "float": models.PayloadSchemaType.FLOAT,
+    "number": models.PayloadSchemaType.FLOAT,
     "bool": models.PayloadSchemaType.BOOL,
+    "date": models.PayloadSchemaType.DATETIME,
 }
 
 
@@ -137,7 +138,7 @@ def make_indexes(server: Server, name: str, layout: Layout) -> None:
     Making one that is there changes nothing.
     """
     fields = {"id": "keyword", "label": "keyword"}
-    fields |= {payload_key(field): type_ for field, type_ in layout.fields.items()}
+    fields |= {json_path(field): type_ for field, type_ in layout.fields.items()}
     for key, type_ in fields.items():
         server.change(
             f"index the field {key}",
@@ -145,12 +146,6 @@ def make_indexes(server: Server, name: str, layout: Layout) -> None:
                 name, key, field_schema=_INDEX_TYPES[type_], wait=True
             ),
         )
-
-
-def payload_key(field: str) -> str:
-    """Where a payload's field stands in a point; quoted, so that a dot in it leads nowhere."""
-    plain = field.replace("_", "").replace("-", "").isalnum() and field.isascii()
-    return f"payload.{field}" if plain else f'payload."{field}"'
 
 
 def _info(client: QdrantClient, name: str) -> models.CollectionInfo | None:

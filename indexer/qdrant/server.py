@@ -147,6 +147,9 @@ class Server:
                 _UnfinishedError,
             ) as error:
                 reason, pause = self._unavailable(error, what)
+            except (AssertionError, AttributeError, ValueError) as error:
+                # So the client stumbles over an answer that is not of the form it knows.
+                raise self._no_server(what, type(error).__name__) from error
             pause = max(pause, wait * random.uniform(0.5, 1))
             if time.monotonic() - began + pause > self.patience.total_seconds:
                 raise UnavailableError(
@@ -157,8 +160,8 @@ class Server:
             time.sleep(pause)
             wait = min(2 * wait, self.patience.longest_wait)
 
-    def download(self, path: str) -> httpx.Client:
-        """A client for a file of the server, which the usual one would read into memory."""
+    def plain_client(self) -> httpx.Client:
+        """A client for files of the server, which the usual one would read into memory."""
         key = self.location.key
         return httpx.Client(
             base_url=self.url,

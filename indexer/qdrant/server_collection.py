@@ -15,11 +15,13 @@ import numpy as np
 from qdrant_client import models
 
 from indexer.collection import Item, SearchHit, Vectors
+from indexer.filters import Condition, check, fields
 from indexer.rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from indexer.store import Change
 from retrieval.errors import BadInputError, DamagedDataError
 
 from .answers import answer
+from .conditions import as_filter
 from .layout import PHOTO, SKETCH, Layout, Options, Tuning
 from .location import Location
 from .points import check_point, point_id, point_of, row_of_point, vector_of_point
@@ -292,7 +294,13 @@ class QdrantCollection:
         return isinstance(id, str) and bool(self._there([id]))
 
     def search(
-        self, queries: Vectors, k: int, *, fingerprint: str, using: str = PHOTO
+        self,
+        queries: Vectors,
+        k: int,
+        *,
+        fingerprint: str,
+        where: Condition | None = None,
+        using: str = PHOTO,
     ) -> list[list[SearchHit]]:
         """See :meth:`indexer.collection.Collection.search`.
 
@@ -304,6 +312,7 @@ class QdrantCollection:
             queries: (Q, dim).
             k: Hits for each.
             fingerprint: Of the encoder of the queries.
+            where: What every hit has to match.
             using: Name of the vector to compare with: photo, or sketch.
         """
         if type(k) is not int or k < 1:
@@ -314,15 +323,22 @@ class QdrantCollection:
         total = len(self) if len(queries) else 0
         if not total:
             return [[] for _ in queries]
-        exact = self.tuning.exact or total <= EXACT_UP_TO
+        asked = self._asked(where)
+        exact = self.tuning.exact or total <= EXACT_UP_TO or self._few(asked)
         answers: dict[int, list[SearchHit]] = {}
         open_ = list(range(len(queries)))
         fetch = min(total, k + k // 8 + _EXTRA)
         while open_:
             left = []
-            for row, points in self._points(queries, open_, fetch, exact, using):
+            for row, points in self._points(queries, open_, fetch, exact, using, asked):
                 found = answer(
-                    queries[row], points, k, asked=fetch, using=using, notice=self._notice
+                    queries[row],
+                    points,
+                    k,
+                    asked=fetch,
+                    using=using,
+                    where=where,
+                    notice=self._notice,
                 )
                 answers[row] = found.hits
                 whole = found.settled or fetch >= total if exact else len(found.hits) == k
@@ -431,8 +447,37 @@ class QdrantCollection:
         """Close it."""
         self.close()
 
+    def _asked(self, where: Condition | None) -> models.Filter | None:
+        """The condition as the server is asked it."""
+        if where is None:
+            return None
+        check(where)
+        slow = fields(where) - {"id", "label", *self.layout.fields}
+        if slow:
+            self._notice(
+                f"{self.place} has no index of {', '.join(sorted(slow))}: the server reads every "
+                "item. Declare fields when a collection is made: ?fields=NAME:TYPE."
+            )
+        return as_filter(where)
+
+    def _few(self, asked: models.Filter | None) -> bool:
+        """Whether so few items match a filter that each of them is compared."""
+        if asked is None:
+            return False
+        about = self.server.ask(
+            "count what matches",
+            lambda client: client.count(self.name, count_filter=asked, exact=False).count,
+        )
+        return about <= EXACT_UP_TO_FILTERED
+
     def _points(
-        self, queries: Vectors, rows: Sequence[int], fetch: int, exact: bool, using: str
+        self,
+        queries: Vectors,
+        rows: Sequence[int],
+        fetch: int,
+        exact: bool,
+        using: str,
+        asked: models.Filter | None,
     ) -> Iterator[tuple[int, list[models.ScoredPoint]]]:
         """Points that the server finds for each of some rows of ``queries``."""
         params = self._params(exact)
@@ -444,6 +489,7 @@ class QdrantCollection:
                     query=queries[row].tolist(),
                     using=using,
                     limit=fetch,
+                    filter=asked,
                     params=params,
                     with_payload=True,
                     with_vector=[using],
