@@ -67,7 +67,8 @@ class Location:
                 without encryption.
         """
         parts = urlsplit(text)
-        if "@" in parts.netloc or "key" in parts.query.lower():
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if "@" in parts.netloc or any("key" in name.lower() for name in options):
             raise BadInputError(
                 f"a location must hold no key or password; got one. Put the key into {KEY}."
             )
@@ -83,7 +84,7 @@ class Location:
                 f"{url} must be reached by https when {KEY} is set; got http, where anybody on the "
                 "way can read the key. Write qdrants://, or tunnel to 127.0.0.1."
             )
-        return cls(url, name, dict(parse_qsl(parts.query, keep_blank_values=True)), key)
+        return cls(url, name, options, key)
 
     def __str__(self) -> str:
         """The place in words, without the key."""

@@ -480,7 +480,7 @@ class QdrantCollection:
         asked: models.Filter | None,
     ) -> Iterator[tuple[int, list[models.ScoredPoint]]]:
         """Points that the server finds for each of some rows of ``queries``."""
-        params = self._params(exact)
+        params = self._params(exact, asked is not None)
         step = max(1, _POINTS_AT_ONCE // fetch)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
@@ -504,7 +504,7 @@ class QdrantCollection:
             )
             yield from zip(part, (one.points for one in found), strict=True)
 
-    def _params(self, exact: bool) -> models.SearchParams:
+    def _params(self, exact: bool, filtered: bool) -> models.SearchParams:
         if exact:
             return models.SearchParams(exact=True)
         quantized = models.QuantizationSearchParams(
@@ -512,6 +512,8 @@ class QdrantCollection:
         )
         return models.SearchParams(
             hnsw_ef=self.tuning.ef,
+            # Without it the graph falls apart where a filter takes many points out of it.
+            acorn=models.AcornSearchParams(enable=True) if filtered else None,
             quantization=None if self.layout.quantization == "none" else quantized,
         )
 

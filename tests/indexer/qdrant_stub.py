@@ -67,13 +67,17 @@ class QdrantStub:
     def fail(self, fault: str, *, on: str = "", times: int = 1) -> None:
         """The next ``times`` requests whose name holds ``on`` go wrong in this way.
 
-        A status such as "503"; "slow": no answer for 30 s; "cut before" and "cut after": the
-        connection breaks before or after the request is done; "half N": the first N points of a
+        "" is well; a status such as "503"; "slow": no answer for 30 s; "cut before" and "cut after":
+        the connection breaks before or after the request is done; "half N": the first N points of a
         batch are stored, then the connection breaks; "html", "not json", "other json": an answer
         that no Qdrant server gives; "acknowledged": a change that is only taken; "short": a file
         that ends early.
         """
         self._faults += [(on, fault)] * times
+
+    def heal(self) -> None:
+        """Nothing goes wrong any more."""
+        self._faults.clear()
 
     def restart(self, *, forget: bool) -> None:
         """Break three connections, as a server that starts again does."""
