@@ -7,7 +7,7 @@ which items were added.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,12 @@ _BLOCK_FLOATS = 1 << 22  # rescored at once: 32 MB as float64
 
 
 class Engine(Protocol):
-    """Search over the rows of one array that never changes.
+    """Search over the rows of one array that never changes."""
 
-    Attributes:
-        exact: Whether it finds the true nearest rows, up to float32 rounding of the scores.
-    """
-
-    exact: ClassVar[bool]
+    @property
+    def exact(self) -> bool:
+        """Whether it finds the true nearest rows, up to float32 rounding of the scores."""
+        ...
 
     def __init__(self, vectors: Vectors) -> None:
         """Prepare to search ``vectors`` (N, D), N > 0, rows of norm 1."""

@@ -247,7 +247,7 @@ def _checked(data: bytes) -> tuple[dict[str, Any], memoryview]:
     Raises:
         ValueError: They are not as they were packed.
     """
-    magic, _, rest = data.partition(b"\n")
+    magic, _, rest = bytes(data).partition(b"\n")
     checked, _, rest = rest.partition(b"\n")
     line, _, body = rest.partition(b"\n")
     if magic + b"\n" != _MAGIC or hashlib.sha256(line).hexdigest().encode() != checked:

@@ -67,7 +67,7 @@ class QdrantStub:
     def fail(self, fault: str, *, on: str = "", times: int = 1) -> None:
         """The next ``times`` requests whose name holds ``on`` go wrong in this way.
 
-        "" is well; a status such as "503"; "slow": no answer for 30 s; "cut before" and "cut after":
+        "" is well; a status such as "503"; "slow": no answer for 30 s; "cut before", "cut after":
         the connection breaks before or after the request is done; "half N": the first N points of a
         batch are stored, then the connection breaks; "html", "not json", "other json": an answer
         that no Qdrant server gives; "acknowledged": a change that is only taken; "short": a file
@@ -139,7 +139,7 @@ class QdrantStub:
             raise RefusedError(405, f"the stub knows no {request.method} {request.path}")
         if request.method == "PUT" or rest[-1:] == ["delete"]:
             assert "wait=true" in request.query, request
-        return action()
+        return action()  # type: ignore[no-untyped-call]
 
     def _aliases(self, request: Request) -> Json:
         if request.method == "GET":
@@ -319,7 +319,7 @@ def _shown(id_: str, point: Json, body: Json) -> Json:
     wanted, vectors = body.get("with_payload"), body.get("with_vector")
     payload = point["payload"] if wanted else None
     if isinstance(wanted, list):
-        payload = {name: payload[name] for name in wanted if name in payload}
+        payload = {name: point["payload"][name] for name in wanted if name in point["payload"]}
     named = point["vector"] if vectors else None
     if isinstance(vectors, list):
         named = {name: point["vector"][name] for name in vectors if name in point["vector"]}

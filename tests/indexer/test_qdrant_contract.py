@@ -373,7 +373,7 @@ def test_through_the_graph_too_few_hits_are_asked_again_exactly(
 
 def test_what_a_server_cannot_keep_is_refused(make: MakeOnServer):
     collection = make()
-    ask = {"fingerprint": FINGERPRINT}
+    ask: Any = {"fingerprint": FINGERPRINT}
     with pytest.raises(BadInputError, match="whole numbers of at most 64 bits on a server"):
         collection.add(vectors_of(["a"]), [Item("a", payload={"n": [2**64]})], **ask)
     with pytest.raises(BadInputError, match="path of 'a' must be UTF-8 on a server"):
@@ -407,13 +407,15 @@ def test_verify_sees_a_changed_payload_and_a_changed_vector(make: MakeOnServer):
     server, name = collection.server, collection.name
     (page,) = collection.pages()
     record = page[0]
-    turned = vector_of("other").tolist()
+    turned: Any = {"photo": vector_of("other").tolist()}
+    own: Any = record.vector
     for payload, vector in (
-        ({**(record.payload or {}), "label": "forged"}, record.vector),
-        (record.payload, {"photo": turned}),
+        ({**(record.payload or {}), "label": "forged"}, own),
+        (record.payload, turned),
     ):
         point = models.PointStruct(id=record.id, vector=vector, payload=payload)
-        server.change("write", lambda client, point=point: client.upsert(name, [point], wait=True))
+        change: Any = lambda client, point=point: client.upsert(name, [point], wait=True)  # noqa: E731
+        server.change("write", change)
         with pytest.raises(DamagedDataError, match="1 of 2 points are not as they were written"):
             collection.verify()
 

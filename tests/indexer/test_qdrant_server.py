@@ -311,7 +311,7 @@ def test_collections_of_others_are_never_touched(make: Make, stub: QdrantStub):
             lambda: QdrantCollection.create(collection.server, dim=DIM, fingerprint=FINGERPRINT),
         ):
             with pytest.raises(BadInputError, match=said):
-                door()
+                door()  # type: ignore[no-untyped-call]
         there.settings = kept
     assert json.dumps(there.points) == before
     assert "DELETE shoes" not in {request.name for request in stub.requests}
