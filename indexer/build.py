@@ -142,7 +142,6 @@ class _Pending:
     """
 
     entry: Entry
-    row: Row
     known: bool
     before: tuple[int, ...]
 
@@ -196,14 +195,14 @@ class _Work:
 
     def _judged(self, entry: Entry) -> _Pending | None:
         """What to encode of an entry; None when nothing is left to do."""
-        wanted = row_of(entry.item(self._kept_path(entry)))
+        wanted = self._row(entry)
         path, there = self._photos.locate(entry.path, f"path of {entry.id!r}")
         if not there:
             raise BadInputError(f"{entry.path} must be a file; got nothing that can be opened.")
         before = _identity(path)
         stored = self._collection.stored(entry.id)
         if stored is None:
-            return _Pending(entry, wanted, False, before)
+            return _Pending(entry, False, before)
         row, vector = stored
         same = row.content == bytes.fromhex(sha256_of_file(path))
         if same and row.item() == wanted.item():  # a server orders the payload's keys its own way
@@ -215,10 +214,13 @@ class _Work:
                 f"{'path, label or payload' if same else 'picture'}. Replace it with --replace."
             )
         if not same:
-            return _Pending(entry, wanted, True, before)
+            return _Pending(entry, True, before)
         self._collection.write(Change(vector, [wanted._replace(content=row.content)], replace=True))
         self.result.replaced += 1
         return None
+
+    def _row(self, entry: Entry) -> Row:
+        return row_of(entry.item(self._kept_path(entry)))
 
     def _kept_path(self, entry: Entry) -> str:
         return str(self._way / entry.path)
@@ -234,10 +236,11 @@ class _Work:
         for place, vector in zip(encoded.kept.tolist(), encoded.vectors, strict=True):
             one = batch[place - start]
             try:
-                rows.append(one.row._replace(content=self._content(one, vector)))
+                content = self._content(one, vector)
             except (BadInputError, StorageError) as error:
                 rejected.append((one.entry, str(error)))
                 continue
+            rows.append(self._row(one.entry)._replace(content=content))
             vectors.append(vector)
             replaced += one.known
         self._write(rows, vectors, rejected)

@@ -13,7 +13,7 @@ from retrieval.files import sha256_of_file, write_atomically
 
 from .collection import Vectors
 from .engines import Engine, KeptEngine
-from .manifest import CACHE, Manifest, State
+from .manifest import CACHE, CONTENTS, Manifest, State
 from .records import read_record, write_record
 
 
@@ -33,6 +33,14 @@ class EngineCache:
         except (BadInputError, DamagedDataError, KeyError):
             return False
 
+    def is_whole(self) -> bool:
+        """Whether the bytes of the cache are those that were written."""
+        try:
+            _check_bytes(self._data, self._record)
+        except (BadInputError, DamagedDataError, OSError, KeyError, ValueError):
+            return False
+        return True
+
     def read(
         self,
         part: type[Engine],
@@ -46,7 +54,7 @@ class EngineCache:
         try:
             return self._kept(part, vectors, state)  # type: ignore[return-value]
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            notice(f"{self._data} is made again from the store: {_reason(error)}.")
+            notice(f"{self._data} is made again from the store: {reason_of(error)}.")
             return part(vectors)
 
     def write(self, engine: KeptEngine, state: State) -> None:
@@ -56,6 +64,11 @@ class EngineCache:
         write_atomically(self._data, data)
         made = {"made_from": self._source(state), "bytes_sha256": sha256(data).hexdigest()}
         write_record(self._record, made)
+
+    def forget(self) -> None:
+        """Remove what is kept: it serves nobody any more."""
+        self._record.unlink(missing_ok=True)
+        self._data.unlink(missing_ok=True)
 
     def _kept(self, part: type[KeptEngine], vectors: Vectors, state: State) -> KeptEngine:
         record = read_record(self._record)
@@ -67,30 +80,48 @@ class EngineCache:
         return part.from_bytes(data, vectors)
 
     def _source(self, state: State) -> dict[str, object]:
-        return {
-            "collection": self._manifest.collection,
-            "engine": self._engine,
-            "dim": self._manifest.dim,
-            "generation": state.generation,
-            "count": state.count,
-            "digest": state.digest,
-        }
+        return made_from(self._manifest, state) | {"engine": self._engine}
 
 
-def damaged_caches(folder: Path) -> list[str]:
-    """A sentence for each cache whose bytes are not what was written."""
+def made_from(manifest: Manifest, state: State) -> dict[str, object]:
+    """What a cache has to be made from to be of use."""
+    return {
+        "collection": manifest.collection,
+        "dim": manifest.dim,
+        "generation": state.generation,
+        "count": state.count,
+        "digest": state.digest,
+    }
+
+
+def remove_unfit_caches(folder: Path, manifest: Manifest) -> None:
+    """Remove what is damaged or half replaced: it costs room and serves nobody."""
+    for path in (folder / CACHE).glob("*.bin"):
+        cache = EngineCache(folder, manifest, path.stem)
+        if not cache.is_whole():
+            cache.forget()
+
+
+def damaged_engines(folder: Path) -> list[str]:
+    """A sentence for each engine's cache whose bytes are not what was written."""
     found = []
-    for record in sorted((folder / CACHE).glob("*.json")):
+    records = sorted((folder / CACHE).glob("*.json"))
+    for record in (one for one in records if one.name != CONTENTS):
         data = record.with_suffix(".bin")
         try:
-            if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
-                raise ValueError("its checksum does not fit")
+            _check_bytes(data, record)
         except (BadInputError, DamagedDataError, OSError, KeyError, ValueError) as error:
-            found.append(f"{data} will be made again from the store: {_reason(error)}.")
+            found.append(f"{data} will be made again from the store: {reason_of(error)}.")
     return found
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be used, in a few words."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     return str(error).split(" Put a copy")[0].rstrip(".")
+
+
+def _check_bytes(data: Path, record: Path) -> None:
+    if sha256_of_file(data) != read_record(record)["bytes_sha256"]:
+        raise ValueError("its checksum does not fit")

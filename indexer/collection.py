@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .filters import Condition
 
 Vectors = NDArray[np.float32]
 
@@ -72,10 +75,13 @@ class Collection(Protocol):
         """The item of this id. An unknown id is an error."""
         ...
 
-    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+    def search(
+        self, queries: Vectors, k: int, *, fingerprint: str, where: "Condition | None" = None
+    ) -> list[list[SearchHit]]:
         """For each row of ``queries`` (Q, dim) at most ``k`` hits, best first.
 
         Scores are rounded to 1e-6; equal ones are ordered by id. ``fingerprint`` names the encoder
-        of the queries; another one than the collection's is refused.
+        of the queries; another one than the collection's is refused. ``where`` leaves out items, as
+        if they were not there; what it means is written in :mod:`indexer.filters`.
         """
         ...

@@ -3,7 +3,8 @@
 import os
 import secrets
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,18 +45,51 @@ def make_collection(
     if not as_stored("fingerprint", fingerprint):
         raise BadInputError("fingerprint must name an encoder; got ''.")
     plugins.find(backends, engine)
-    try:
-        _check_free(folder)
-        _clear_leftovers(folder)
-        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-        with ExitStack() as undo:
-            undo.callback(shutil.rmtree, partial, ignore_errors=True)
-            _make_folder(partial)
-            undo.callback(WriteLock(partial / LOCK).release)
-            copied = {} if encoder is None else _copy_encoder(encoder, partial / ENCODER)
+    with _in_words(folder):
+        with _partial(folder) as partial:
+            copied = {} if encoder is None else copy_encoder(encoder, partial / ENCODER)
             _write_parts(partial, _manifest(dim, fingerprint, engine, copied))
             partial.replace(folder)
         sync_folder(folder.parent)
+
+
+@contextmanager
+def whole_or_nothing(folder: Path) -> Iterator[Path]:
+    """A place where to make a collection, which becomes ``folder`` when the block ends.
+
+    After an error nothing does. What a kill leaves is cleared away when the next collection is made
+    at ``folder``.
+
+    Raises:
+        BadInputError: The folder is in use or has an unfit name.
+        StorageError: The disk is full or read-only. Nothing is left behind.
+    """
+    _check_name(folder)
+    with _in_words(folder):
+        with _partial(folder) as partial:
+            place = partial / "whole"
+            yield place
+            place.replace(folder)
+        sync_folder(folder.parent)
+
+
+@contextmanager
+def _partial(folder: Path) -> Iterator[Path]:
+    """A locked folder beside ``folder``; what of it was not moved is removed."""
+    _check_free(folder)
+    _clear_leftovers(folder)
+    partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, partial, ignore_errors=True)
+        _make_folder(partial)
+        undo.callback(WriteLock(partial / LOCK).release)
+        yield partial
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if isinstance(error, FgirError):
             raise
@@ -111,15 +145,19 @@ def _escaped(name: str) -> str:
     return "".join(f"[{one}]" if one in "*?[" else one for one in name)
 
 
-def _copy_encoder(encoder: Path, target: Path) -> dict[str, str]:
-    """Copy what is in a folder and in those below it; SHA-256 of each file by its path there."""
+def copy_encoder(encoder: Path, target: Path) -> dict[str, str]:
+    """Copy what is in a folder and in those below it; SHA-256 of each file by its path there.
+
+    Raises:
+        BadInputError: A link leads out of the folder.
+    """
     target.mkdir()
     digests: dict[str, str] = {}
     for source in sorted(encoder.iterdir()):
         _check_inside(source, encoder)
         copy = target / source.name
         if source.is_dir():
-            below = _copy_encoder(source, copy)
+            below = copy_encoder(source, copy)
             digests |= {f"{source.name}/{name}": digest for name, digest in below.items()}
         elif source.is_file():
             shutil.copyfile(source, copy)

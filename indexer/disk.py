@@ -7,7 +7,8 @@
       collection.sqlite    the truth: items, payloads, vectors, checksums
       SEAL                 how far it has come; written before each acknowledgement
       LOCK                 held by the one writer
-      cache/               what an engine prepared; made again when it does not fit
+      cache/               vectors and rows to be mapped, and what an engine prepared; made again
+                           from the truth when they do not fit
       encoder/             optional copy of the encoder's checkpoint
 """
 
@@ -26,16 +27,18 @@ from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from retrieval.files import sha256_of_file
 
 from . import backends
-from .caches import EngineCache, damaged_caches
+from .caches import EngineCache, damaged_engines, remove_unfit_caches
 from .collection import Item, SearchHit, Vectors
+from .contents import ContentCache
 from .creating import check_there, make_collection
 from .engines import Engine, KeptEngine
+from .filters import Condition, check
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
 from .rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from .snapshot import Snapshot
-from .store import Change, Store
+from .store import Change, Content, Store
 from .view import View
 
 
@@ -57,6 +60,7 @@ class DiskCollection:
         self._manifest = manifest
         self._part = cast(type[Engine], plugins.find(backends, engine))
         self._cache = EngineCache(folder, manifest, engine)
+        self._contents = ContentCache(folder, manifest)
         self._mutex = threading.RLock()
         self._view: View | None = None
         self._lock: WriteLock | None = None
@@ -197,13 +201,38 @@ class DiskCollection:
             if self._view is not None:
                 self._view = self._viewed(self._view.snapshot.changed(change, state))
 
-    def search(self, queries: Vectors, k: int, *, fingerprint: str) -> list[list[SearchHit]]:
+    def compact(self) -> None:
+        """Give back room that removed and replaced items have left, and caches that fit no more.
+
+        The items, their order and the generation stay. A kill or a full disk leaves the store as it
+        was. The engine's own cache is written when the collection is closed.
+
+        Raises:
+            BadInputError: Opened for search only.
+            StorageError: There is no room to work in; open the collection again to go on.
+        """
+        with self._mutex:
+            store = self._writable_store()
+            try:
+                if self._seal.closed:  # the store is about to differ from the sealed bytes
+                    self._write_seal(Seal(self._manifest.collection, self._state))
+                store.compact()
+                remove_unfit_caches(self.folder, self._manifest)
+            except BaseException as error:
+                self._failed = f"{type(error).__name__}: {error}"
+                raise
+
+    def search(
+        self, queries: Vectors, k: int, *, fingerprint: str, where: Condition | None = None
+    ) -> list[list[SearchHit]]:
         """See :meth:`indexer.collection.Collection.search`."""
         if type(k) is not int or k < 1:
             raise BadInputError(f"k must be an integer of at least 1; got {k!r}.")
         check_fingerprint("queries", fingerprint, self.fingerprint)
         queries = check_vectors("queries", queries, self.dim)
-        return self._current().search(queries, k)
+        if where is not None:
+            check(where)
+        return self._current().search(queries, k, where)
 
     def get(self, id: str) -> Item:
         """See :meth:`indexer.collection.Collection.get`."""
@@ -242,20 +271,45 @@ class DiskCollection:
         """All ids, in the order of :attr:`vectors`."""
         return [as_text(one) for one in self._current().snapshot.ids]
 
+    def items_where(self, condition: Condition) -> list[str]:
+        """Ids of the items that the condition holds for, in the order of :attr:`vectors`."""
+        check(condition)
+        view = self._current()
+        matching = view.matching(condition)
+        return [as_text(view.snapshot.ids[row]) for row in np.flatnonzero(matching).tolist()]
+
+    def each_item(self, where: Condition | None = None) -> Iterator[Item]:
+        """One item after the other, in the order of :attr:`vectors`; those that match."""
+        if where is not None:
+            check(where)
+        view = self._current()
+        rows = view.snapshot.rows
+        if where is None:
+            return (row.item() for row in rows)
+        return (rows[place].item() for place in np.flatnonzero(view.matching(where)).tolist())
+
     @property
     def items(self) -> list[Item]:
         """All items, in the order of :attr:`vectors`."""
         return [row.item() for row in self._current().snapshot.rows]
 
-    def rows(self) -> Iterator[tuple[list[Row], Vectors]]:
-        """All items as they are stored and their vectors (N, dim), in one page."""
-        snapshot = self._current().snapshot
-        yield snapshot.rows, snapshot.vectors
-
     @property
     def vectors(self) -> Vectors:
         """All vectors (N, dim), read-only."""
         return self._current().snapshot.vectors
+
+    def blocks(self, size: int = 1024) -> Iterator[tuple[Sequence[Row], Vectors]]:
+        """All items as they are stored and their vectors, at most ``size`` at a time.
+
+        The order is that of :attr:`vectors`, and all blocks are of one generation.
+
+        Shape:
+            -> N' rows and (N', D), N' <= ``size``.
+        """
+        snapshot = self._current().snapshot
+        for start in range(0, snapshot.state.count, size):
+            part = slice(start, start + size)
+            yield snapshot.rows[part], snapshot.vectors[part]
 
     def rejected(self) -> dict[str, str]:
         """Pictures that could not be taken, by path, and the reason."""
@@ -326,10 +380,10 @@ class DiskCollection:
                 )
             check_whole(self.folder, self._manifest)
             self.encoder_folder()
-            return damaged_caches(self.folder)
+            return self._contents.damaged() + damaged_engines(self.folder)
 
     def close(self) -> None:
-        """Let go. A writer also brings the engine's cache up to date and seals the store."""
+        """Let go. A writer also brings the caches up to date and seals the store."""
         with self._mutex:
             if self._closed:
                 return
@@ -338,6 +392,7 @@ class DiskCollection:
                 if self._store is not None:
                     self._finish(self._store)
             finally:
+                self._view = None  # and with it the mapped files, when no search is at work
                 if self._lock is not None:
                     self._lock.release()
 
@@ -355,7 +410,9 @@ class DiskCollection:
         self.close()
 
     def _read(self) -> None:
-        content = read_for_search(self.folder, self._manifest)
+        opened = read_for_search(self.folder, self._manifest)
+        content = opened.content
+        self.notices += opened.notices
         self._state = content.state
         self._rejected = content.rejected
         self._view = self._viewed(Snapshot(content))
@@ -363,12 +420,9 @@ class DiskCollection:
     def _open_for_writing(self) -> None:
         self._lock = WriteLock(self.folder / LOCK)
         clear_leftovers(self.folder)
-        opened = check_for_writing(self.folder, self._manifest)
+        self._seal = check_for_writing(self.folder, self._manifest)
         self._store = Store.open_for_writing(self.folder / STORE, self._manifest)
-        self._seal = opened.seal
         self._state = self._opened_state = self._store.state()
-        if opened.content is not None:
-            self._view = self._viewed(Snapshot(opened.content))
         if self._seal.state != self._state:  # killed between a commit and its seal
             self._write_seal(Seal(self._manifest.collection, self._state))
 
@@ -377,6 +431,7 @@ class DiskCollection:
             store.close()
             return
         try:
+            self._keep_contents(store)
             self._keep_engine()
             if self._seal.closed:
                 store.close()
@@ -391,9 +446,15 @@ class DiskCollection:
             # Nothing is lost by it: the next opening checks each row instead of one hash.
             self.notices.append(f"{self.folder} was left without its closing seal: {error}")
 
+    def _keep_contents(self, store: Store) -> None:
+        if self._state.count and not self._contents.is_current(self._state):
+            with store.moment() as state:
+                self._contents.write(state, store.blocks(state))
+
     def _keep_engine(self) -> None:
-        kept = issubclass(self._part, KeptEngine)
-        if kept and self._state.count and not self._cache.is_current(self._state):
+        if not issubclass(self._part, KeptEngine) or not self._state.count:
+            return
+        if not (self._cache.is_current(self._state) and self._cache.is_whole()):
             self._cache.write(cast(KeptEngine, self._current_view().engine()), self._state)
 
     def _write_seal(self, seal: Seal) -> None:
@@ -422,15 +483,22 @@ class DiskCollection:
             )
 
     def _current(self) -> View:
+        view = self._view  # before the check: closing lets go of it after it has said so
         self._check_not_closed()
-        return self._view or self._current_view()
+        return view or self._current_view()
 
     def _current_view(self) -> View:
         with self._mutex:
             if self._view is None and self._store is not None:
                 self._check_not_failed()
-                self._view = self._viewed(Snapshot(self._store.content()))
+                self._view = self._viewed(Snapshot(self._content(self._store)))
             return cast(View, self._view)
+
+    def _content(self, store: Store) -> Content:
+        kept = None
+        if self._seal.closed or self._contents.is_current(self._state):
+            kept = self._contents.read(self._state, self.notices.append)
+        return store.content() if kept is None else Content(self._state, *kept, store.rejected())
 
     def _viewed(self, snapshot: Snapshot) -> View:
         return View(snapshot, self._prepared)

@@ -30,7 +30,7 @@ _FLOAT32_ROUNDING = 2.0**-24
 # further for the same recall.
 _FEW_ROWS = 20_000
 _SMALL_SHARE = 0.1
-_BLOCK_FLOATS = 1 << 22  # rescored at once: 32 MB as float64
+_BLOCK_FLOATS = 1 << 16  # rescored at once: half a megabyte as float64, which stays in a cache
 
 
 class Engine(Protocol):
@@ -122,10 +122,10 @@ def nearest(
             left_out = near[:, -1].astype(np.float64) + _largest_error(vectors.shape[1])
             last = -np.partition(-steps, k - 1, axis=1)[:, k - 1]
             done = _rounded(left_out) < last
-        for row in np.flatnonzero(done):
-            best = _ordered(steps[row], found[row], ids)[:k]
-            positions[open_[row]] = found[row, best]
-            scores[open_[row]] = steps[row, best] / _STEPS_IN_ONE
+        lines = np.flatnonzero(done)
+        best = _ordered(steps, found, ids)[lines, :k]
+        positions[open_[lines]] = found[lines[:, None], best]
+        scores[open_[lines]] = steps[lines[:, None], best] / _STEPS_IN_ONE
         open_ = open_[~done]
         tries += 1
         if not engine.exact and (tries == _TRIES or fetch == most):
@@ -153,14 +153,18 @@ def _steps(vectors: Vectors, queries: Vectors, found: NDArray[np.int64]) -> NDAr
 
 
 def _rounded(products: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.rint(np.clip(products, -1, 1) / TIE).astype(np.int64)
+    return np.rint(np.minimum(np.maximum(products, -1), 1) / TIE).astype(np.int64)
 
 
 def _ordered(
     steps: NDArray[np.int64], found: NDArray[np.int64], ids: Sequence[bytes]
 ) -> NDArray[np.intp]:
-    order = np.argsort(-steps, kind="stable")
-    ranked = steps[order]
-    if (ranked[1:] != ranked[:-1]).all():
-        return order
-    return np.array(sorted(order, key=lambda one: (-steps[one], ids[int(found[one])])), np.intp)
+    """(Q, F) Columns of each row by score, best first; equal scores by id."""
+    order = np.argsort(-steps, axis=1, kind="stable")
+    ranked = steps[np.arange(len(steps))[:, None], order]
+    tied = ranked[:, 1:] == ranked[:, :-1]
+    if tied.any():
+        for row in np.flatnonzero(tied.any(axis=1)):
+            score, position = steps[row].tolist(), found[row].tolist()
+            order[row] = sorted(order[row], key=lambda one: (-score[one], ids[position[one]]))
+    return order

@@ -30,7 +30,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import ge, gt, le, lt
-from typing import TypeGuard
+from reprlib import repr as shown
+from typing import Any, TypeGuard
 
 from retrieval.errors import BadInputError
 
@@ -45,12 +46,12 @@ MAX_SIZE = 10_000
 Scalar = str | int | float | bool
 """What a field is compared with."""
 
-Compare = Callable[[float, float], bool]
+Compare = Callable[[Any, Any], Any]
 
 PART = r'(?:[\w-]+|"(?:[^"\\]|\\.)*")'
 """A key in the path of a field, as a regular expression."""
 
-_PATH = re.compile(rf"{PART}(?:\.{PART})*")
+_PATH = re.compile(rf"{PART}(?:\.{PART})*", re.DOTALL)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
@@ -81,7 +82,7 @@ class In:
         location(self.field)
         if not isinstance(self.values, tuple):
             raise BadInputError(
-                f"values of {self.field} must be a tuple; got {self.values!r}. "
+                f"values of {self.field} must be a tuple; got {shown(self.values)}. "
                 "Write In(field, (a, b))."
             )
         for value in self.values:
@@ -116,7 +117,7 @@ class Range:
         if not bounds or not (all(numbers) or all(dates)):
             raise BadInputError(
                 f"bounds of {self.field} must be numbers, or dates such as '2026-03-01' or "
-                f"'2026-03-01T14:30:00Z'; got {', '.join(map(repr, bounds)) or 'none'}. "
+                f"'2026-03-01T14:30:00Z'; got {', '.join(map(shown, bounds)) or 'none'}. "
                 "Other text is compared with = and in."
             )
 
@@ -195,8 +196,8 @@ def check(condition: Condition) -> None:
     """
     if not isinstance(condition, Condition):
         raise BadInputError(
-            f"where must be a condition; got {condition!r}. Make one with indexer.filters, or from "
-            "text with indexer.filter_text.parse."
+            f"where must be a condition; got {shown(condition)}. "
+            "Make one with indexer.filters, or from text with indexer.filter_text.parse."
         )
     size = 0
     level: list[Condition] = [condition]
@@ -228,7 +229,6 @@ def fields(condition: Condition) -> set[str]:
     return {condition.field}
 
 
-@lru_cache(maxsize=1024)
 def location(field: str) -> tuple[str, ...]:
     """Where a field is: ``("label",)``, or ``("payload", key, ...)``.
 
@@ -239,21 +239,17 @@ def location(field: str) -> tuple[str, ...]:
         >>> location("label"), location("payload.label"), location('size."shoe (EU)"')
         (('label',), ('payload', 'label'), ('payload', 'size', 'shoe (EU)'))
     """
-    if not isinstance(field, str) or not _PATH.fullmatch(field):
+    place = _location(field) if isinstance(field, str) else None
+    if place is None:
         raise BadInputError(
-            f"a field must be id, label, path or a key of the payload such as price, size.eu or "
-            f'"price (EUR)"; got {field!r}. Put keys with other characters in double quotes.'
+            "a field must be id, label, path or a key of the payload such as price, size.eu or "
+            f'"price (EUR)"; got {shown(field)}. Put keys with other characters in double quotes.'
         )
-    keys = tuple(unquoted(key) for key in re.findall(PART, field))
-    if field in ("id", "label", "path"):
-        return keys
-    if field == "payload":
+    if place == ("payload",):
         raise BadInputError(
             "payload must be followed by one of its keys; got it alone. Write payload.KEY."
         )
-    if field.startswith("payload."):
-        return keys
-    return ("payload", *keys)
+    return place
 
 
 def unquoted(text: str) -> str:
@@ -306,7 +302,7 @@ def as_float(value: float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def moment(text: str) -> int | None:
@@ -324,6 +320,15 @@ def moment(text: str) -> int | None:
         return None
     offset = parsed.utcoffset() or timedelta()
     return (parsed.replace(tzinfo=UTC) - _EPOCH - offset) // timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=1024)
+def _location(field: str) -> tuple[str, ...] | None:
+    if not _PATH.fullmatch(field):
+        return None
+    keys = tuple(unquoted(one) for one in re.findall(PART, field, re.DOTALL))
+    own = keys[0] == "payload" or keys in (("id",), ("label",), ("path",))
+    return keys if own else ("payload", *keys)
 
 
 def _fits(comparison: Comparison, value: Scalar) -> bool:
@@ -367,7 +372,7 @@ def _inside(condition: Condition) -> tuple[Condition, ...]:
 def _check_value(field: str, value: object) -> None:
     if not isinstance(value, Scalar):
         raise BadInputError(
-            f"{field} must be compared with text, a number, true or false; got {value!r}. "
+            f"{field} must be compared with text, a number, true or false; got {shown(value)}. "
             "Ask for what is missing or null with not exists."
         )
     if isinstance(value, float) and not math.isfinite(value):
@@ -384,6 +389,6 @@ def _check_conditions(name: str, conditions: object) -> None:
     fit = isinstance(conditions, tuple) and all(isinstance(one, Condition) for one in conditions)
     if not fit or not conditions:
         raise BadInputError(
-            f"{name} must have conditions to work on; got {conditions!r}. "
+            f"{name} must have conditions to work on; got {shown(conditions)}. "
             "Give at least one, in a tuple."
         )

@@ -21,6 +21,7 @@ SEAL = "SEAL"
 STORE = "collection.sqlite"
 LOCK = "LOCK"
 CACHE = "cache"
+CONTENTS = "contents.json"
 ENCODER = "encoder"
 
 

@@ -14,6 +14,7 @@ from retrieval.reranking import Reranking
 
 from .collection import SearchHit, Vectors
 from .disk import DiskCollection
+from .filters import Condition
 
 
 def reranked_search(
@@ -25,6 +26,7 @@ def reranked_search(
     reranking: Reranking,
     *,
     modality: Modality = Modality.PHOTO,
+    where: Condition | None = None,
 ) -> list[list[SearchHit]]:
     """As :meth:`indexer.collection.Collection.search`, then the first hits of each in a new order.
 
@@ -38,27 +40,34 @@ def reranked_search(
         k: Hits for each.
         reranking: The method.
         modality: What the pictures are.
+        where: Leaves out items, as if they were not there: neither hits nor anybody's neighbours.
 
     Raises:
         ImageError: The photo of a candidate cannot be read.
     """
     fetched = max(k, reranking.candidates + 1, reranking.depth)
     fingerprint = fingerprint_for(encoder, collection.fingerprint)
-    found = collection.search(queries, fetched, fingerprint=fingerprint)
-    if not len(collection):
+    found = collection.search(queries, fetched, fingerprint=fingerprint, where=where)
+    if not any(found):
         return found
-    place = {id_: position for position, id_ in enumerate(collection.ids())}
+    ids = collection.ids()
+    rows = np.arange(len(ids))
+    if where is not None:
+        kept = set(collection.items_where(where))
+        rows = np.array([row for row in rows.tolist() if ids[row] in kept], np.int64)
+    place = {ids[row]: position for position, row in enumerate(rows.tolist())}
     nearest = [np.array([place[hit.item.id] for hit in hits], np.int64) for hits in found]
     maps = None
     if reranking.needs_maps:
         chosen = np.unique(np.concatenate([near[: reranking.candidates] for near in nearest]))
         items = collection.items
-        files = [collection.folder / items[position].path for position in chosen]
+        files = [collection.folder / items[row].path for row in rows[chosen]]
         maps = (
             local_descriptors(encoder, paths, modality=modality),
             local_descriptors(encoder, files, modality=Modality.PHOTO, positions=chosen),
         )
-    reranker = Reranker(reranking, queries, collection.vectors, maps=maps)
+    gallery = collection.vectors if where is None else collection.vectors[rows]
+    reranker = Reranker(reranking, queries, gallery, maps=maps)
     nobody = np.empty(0, np.int64)
     answers = []
     for row, hits in enumerate(found):

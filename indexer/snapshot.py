@@ -1,6 +1,7 @@
-"""One generation of a collection in memory: what a search sees, and nothing else."""
+"""One generation of a collection: what a search sees, and nothing else."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from .collection import Vectors
 from .manifest import State
+from .mapped import column
 from .rows import Row
 from .store import Change, Content
 
@@ -15,7 +17,7 @@ from .store import Change, Content
 @dataclass(frozen=True)
 class _Merged:
     vectors: Vectors
-    rows: list[Row]
+    rows: Sequence[Row]
 
 
 class Snapshot:
@@ -51,19 +53,23 @@ class Snapshot:
         return self._whole().vectors
 
     @property
-    def rows(self) -> list[Row]:
-        """N rows, in the order of ``vectors``."""
+    def rows(self) -> Sequence[Row]:
+        """N rows, in the order of ``vectors``; one that lies in a file is read at each asking."""
         return self._whole().rows
 
     @cached_property
     def positions(self) -> dict[bytes, int]:
         """Where each id is."""
-        return {row.id: position for position, row in enumerate(self.rows)}
+        return {id_: position for position, id_ in enumerate(self.ids)}
 
     @cached_property
-    def ids(self) -> list[bytes]:
+    def ids(self) -> Sequence[bytes]:
         """N ids, in the order of ``vectors``."""
-        return [row.id for row in self.rows]
+        return self.column("id")
+
+    def column(self, field: str) -> Sequence[bytes]:
+        """One field of each row, in the order of ``vectors``."""
+        return column(self.rows, field)
 
     def _whole(self) -> _Merged:
         with self._lock:

@@ -1,8 +1,9 @@
 """What is to be indexed: a folder of pictures, or a table that lists them."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from retrieval.errors import BadInputError
@@ -11,6 +12,8 @@ from retrieval.photo_root import PhotoRoot
 from retrieval.tables import Table, read_table
 
 from .collection import Item
+
+_NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,17})?(e[+-]?\d{1,2})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Entry:
     id: str
     path: str
     label: str = ""
-    payload: Mapping[str, str] = field(default_factory=dict)
+    payload: Mapping[str, str | float] = field(default_factory=dict)
 
     def item(self, path: str) -> Item:
         """The item it shall become, with the path that a collection keeps."""
@@ -75,7 +78,9 @@ def entries_of_table(file: Path) -> list[Entry]:
     """One entry for each row of a CSV or Parquet table.
 
     Columns: ``path``, relative to the table's folder; ``id`` (optional, else the path is the id);
-    ``label`` (optional). Every other column becomes payload, as text; empty cells are left out.
+    ``label`` (optional). Every other column becomes payload; empty cells are left out. A column
+    whose cells are all numbers holds numbers, and one of ``true`` and ``false`` truth values, so
+    that conditions can ask for them; ``0012`` is no number, and keeps its column text.
 
     Raises:
         BadInputError: No table, a path that leaves the table's folder, or an id twice; rows are
@@ -86,14 +91,30 @@ def entries_of_table(file: Path) -> list[Entry]:
     root = PhotoRoot(file.parent)
     first: dict[str, int] = {}
     entries = []
+    others = [name for name in table.columns if name not in ("id", "path", "label")]
+    values = {name: _values([row[name] for row in table.rows]) for name in others}
     for index, row in enumerate(table.rows):
         root.locate(row["path"], table.where(index, "path"))
         id_ = row.get("id") or row["path"]
         _check_new_id(table, first, id_, index)
-        known = {"id", "path", "label"}
-        payload = {name: text for name, text in row.items() if text and name not in known}
+        payload = {name: values[name][index] for name in others if row[name]}
         entries.append(Entry(id_, row["path"], row.get("label", ""), payload))
     return entries
+
+
+def labelled(entries: Sequence[Entry], label: str) -> list[Entry]:
+    """Entries of one new class: the label goes before each id, so that names may come again.
+
+    Example:
+        >>> labelled([Entry("1.jpg", "1.jpg")], "new shoe")
+        [Entry(id='new shoe/1.jpg', path='1.jpg', label='new shoe', payload={})]
+
+    Raises:
+        BadInputError: The label is empty.
+    """
+    if not label.strip():
+        raise BadInputError(f"a label must be text; got {label!r}. Give the class a name.")
+    return [replace(entry, id=f"{label}/{entry.id}", label=label) for entry in entries]
 
 
 def check_different_ids(entries: Sequence[Entry]) -> None:
@@ -115,6 +136,20 @@ def _check_new_id(table: Table, first: dict[str, int], id_: str, index: int) -> 
             f"{table.numbers[before]} and {table.numbers[index]}. "
             "Give a column 'id' with different names."
         )
+
+
+def _values(cells: Sequence[str]) -> list[str | float]:
+    """A column of text as what it holds."""
+    given = {cell for cell in cells if cell}
+    if given <= {"true", "false"}:
+        return [cell == "true" for cell in cells]
+    if all(_NUMBER.fullmatch(cell) for cell in given):
+        return [_number(cell or "0") for cell in cells]
+    return list(cells)
+
+
+def _number(text: str) -> float:
+    return int(text) if text.lstrip("-").isdigit() else float(text)
 
 
 def _entry(path: Path) -> Entry:

@@ -8,7 +8,7 @@ SQLite itself notices a damaged page structure but not a damaged value.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -64,12 +64,13 @@ class Content:
     """Everything in the store at one moment, each row checked.
 
     Attributes:
-        vectors: (N, D).
+        rows: N rows.
+        vectors: (N, D), read-only.
         rejected: (path, reason) of pictures that could not be taken, by path.
     """
 
     state: State
-    rows: list[Row]
+    rows: Sequence[Row]
     vectors: Vectors
     rejected: list[tuple[str, str]]
 
@@ -123,6 +124,20 @@ class Store:
             busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         return not busy
 
+    def compact(self) -> None:
+        """Give free pages back, in one transaction: after a kill or an error nothing has changed.
+
+        SQLite needs room for two more copies of what is stored while it works.
+        """
+        with _in_words(self.path):
+            self._connection.execute("VACUUM")
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the store as it is at one moment to a new file; on the disk when this returns."""
+        with _in_words(self.path), closing(sqlite3.connect(path)) as copy:
+            copy.execute("PRAGMA synchronous = FULL")
+            self._connection.backup(copy)
+
     def check_structure(self) -> None:
         """Raise unless pages, rows and indexes of the database fit together."""
         with _in_words(self.path):
@@ -145,36 +160,69 @@ class Store:
             raise damaged(self.path, "the store of another collection")
         return state
 
-    def content(self) -> Content:
-        """All rows at one moment, each compared with its checksum, their sum with the state.
+    @contextmanager
+    def moment(self) -> Iterator[State]:
+        """While this context is open, what is read is of one moment, whose state this is."""
+        with _in_words(self.path), self._transaction("DEFERRED"):
+            yield self.state()
+
+    def blocks(self, state: State) -> Iterator[tuple[list[Row], Vectors]]:
+        """All rows of a :meth:`moment`, some hundreds at a time, each compared with its checksum.
+
+        At the end their sum is compared with ``state``: only who has read all may use any.
 
         Raises:
             DamagedDataError: A row was changed, lost or added; it is named where it can be.
         """
-        with _in_words(self.path), self._transaction("DEFERRED"):
-            state = self.state()
+        count, digest = 0, EMPTY_DIGEST
+        found = self._connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY number")
+        while block := found.fetchmany(_MANY):
+            count += len(block)
+            if count > state.count:
+                raise damaged(self.path, f"more than the {state.count:,} items it counted")
+            sums: list[bytes] = []
+            rows, vectors = self._checked(block, sums)
+            digest = changed_digest(digest, sums, ())
+            yield rows, vectors
+        sums = []
+        self._rejected_rows(sums)
+        if count != state.count:
+            raise damaged(self.path, f"{count:,} items where it counted {state.count:,}")
+        if changed_digest(digest, sums, ()) != state.digest:
+            raise damaged(self.path, "rows that do not add up to its digest")
+
+    def content(self) -> Content:
+        """All rows at one moment, checked, in memory.
+
+        Raises:
+            DamagedDataError: A row was changed, lost or added; it is named where it can be.
+        """
+        with self.moment() as state:
             vectors = np.empty((state.count, self._manifest.dim), "<f4")
             rows: list[Row] = []
-            sums: list[bytes] = []
-            for block in self._blocks():
-                if len(rows) + len(block) > state.count:
-                    raise damaged(self.path, f"more than the {state.count:,} items it counted")
-                vectors[len(rows) : len(rows) + len(block)] = self._checked(block, sums)
-                rows += [Row(*fields[:5]) for fields in block]
-            rejected = self._rejected_rows(sums)
-        if len(rows) != state.count:
-            raise damaged(self.path, f"{len(rows):,} items where it counted {state.count:,}")
-        if changed_digest(EMPTY_DIGEST, sums, ()) != state.digest:
-            raise damaged(self.path, "rows that do not add up to its digest")
+            for more, block in self.blocks(state):
+                vectors[len(rows) : len(rows) + len(block)] = block
+                rows += more
+            rejected = self.rejected()
         vectors.flags.writeable = False
         return Content(state, rows, vectors, rejected)
+
+    def check_rows(self) -> State:
+        """The state, after every row was compared as :meth:`blocks` does; nothing is kept."""
+        with self.moment() as state:
+            for _ in self.blocks(state):
+                pass
+        return state
 
     def stored(self, id_: bytes) -> tuple[Row, Vectors] | None:
         """The row of an item and its vector (1, D), checked; None when it is not there."""
         with _in_words(self.path):
             select = f"SELECT {_COLUMNS} FROM items WHERE id = CAST(? AS TEXT)"
             found = self._connection.execute(select, (id_,)).fetchall()
-            return (Row(*found[0][:5]), self._checked(found, [])) if found else None
+            if not found:
+                return None
+            rows, vectors = self._checked(found, [])
+            return rows[0], vectors
 
     def rejected(self) -> list[tuple[str, str]]:
         """(path, reason) of pictures that could not be taken, by path."""
@@ -215,24 +263,23 @@ class Store:
             )
         return state
 
-    def _blocks(self) -> Iterator[list[tuple[bytes, ...]]]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM items ORDER BY number")
-        while block := rows.fetchmany(_MANY):
-            yield block
-
-    def _checked(self, block: Sequence[tuple[bytes, ...]], sums: list[bytes]) -> Vectors:
-        """The vectors of a block of rows, (n, D); their checksums go to ``sums``."""
-        for *fields, kept, vector in block:
-            if Row(*fields).checksum(vector) != kept:
-                raise damaged(self.path, f"another row than was written for {as_text(fields[0])!r}")
-            sums.append(kept)
+    def _checked(
+        self, block: Sequence[tuple[bytes, ...]], sums: list[bytes]
+    ) -> tuple[list[Row], Vectors]:
+        """The rows of a block and their vectors (n, D); their checksums go to ``sums``."""
+        rows = [Row._make(fields[:5]) for fields in block]
+        blobs = [fields[6] for fields in block]
+        for row, vector, fields in zip(rows, blobs, block, strict=True):
+            if row.checksum(vector) != fields[5]:
+                raise damaged(self.path, f"another row than was written for {as_text(row.id)!r}")
+        sums += [fields[5] for fields in block]
         dim = self._manifest.dim
-        if any(len(fields[-1]) != 4 * dim for fields in block):
+        if any(len(blob) != 4 * dim for blob in blobs):
             raise damaged(self.path, f"vectors of another length than {dim}")
-        vectors = np.frombuffer(b"".join(fields[-1] for fields in block), "<f4").reshape(-1, dim)
-        names = [as_text(fields[0]) for fields in block]
+        vectors = np.frombuffer(b"".join(blobs), "<f4").reshape(-1, dim)
+        names = [as_text(row.id) for row in rows]
         try:
-            return check_vectors("stored vectors", vectors, dim, names)
+            return rows, check_vectors("stored vectors", vectors, dim, names)
         except BadInputError as error:
             raise damaged(self.path, str(error)) from error
 

@@ -2,11 +2,14 @@
 
 import threading
 from collections.abc import Callable
+from functools import cached_property
 
 from retrieval.errors import BadInputError
 
 from .collection import SearchHit, Vectors
-from .engines import Engine, nearest
+from .engines import Allowed, Engine, nearest
+from .filter_columns import Columns
+from .filters import Condition
 from .rows import as_stored
 from .snapshot import Snapshot
 
@@ -25,14 +28,17 @@ class View:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
 
-    def search(self, queries: Vectors, k: int) -> list[list[SearchHit]]:
+    def search(
+        self, queries: Vectors, k: int, where: Condition | None = None
+    ) -> list[list[SearchHit]]:
         """For each checked row of ``queries`` at most ``k`` hits, best first."""
         snapshot = self.snapshot
-        count = snapshot.state.count
+        allowed = None if where is None else self.matching(where)
+        count = snapshot.state.count if allowed is None else int(allowed.sum())
         if not count or not len(queries):
             return [[] for _ in queries]
         positions, scores = nearest(
-            self.engine(), snapshot.vectors, snapshot.ids, queries, min(k, count)
+            self.engine(), snapshot.vectors, snapshot.ids, queries, min(k, count), allowed
         )
         rows = snapshot.rows
         return [
@@ -42,6 +48,10 @@ class View:
             ]
             for answer in zip(positions.tolist(), scores.tolist(), strict=True)
         ]
+
+    def matching(self, where: Condition) -> Allowed:
+        """(N,) True for the rows that a checked condition holds for."""
+        return self._columns.matching(where)
 
     def engine(self) -> Engine:
         """The engine for this snapshot, which has at least one row."""
@@ -60,3 +70,7 @@ class View:
         if position is None:
             raise BadInputError(f"ids must be in the collection; got {id_!r}, which is not.")
         return position
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns(self.snapshot.rows)

@@ -16,7 +16,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 40
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Values over K, or over percent drawn, with the interval around them.
+    """Values over K, or over percent, with the interval around them.
 
     Attributes:
         name: What it is called.
@@ -54,19 +54,18 @@ def curves(lines: Sequence[Curve], label: str) -> str:
 
 
 def curves_while_drawn(lines: Sequence[Curve], label: str) -> str:
-    """Curves over the share of a drawing, in percent on both axes."""
-    parts = [_levels()]
-    for share in range(0, 101, 20):
-        parts.append(_text(_share_x(share), _HEIGHT - _BOTTOM + 18, f"{share}%", "tick"))
-    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, "drawn", "tick"))
+    """Curves over the share of a drawing, in percent on both axes, each value marked."""
+    dots = []
     for place, line in enumerate(lines):
-        x = [_share_x(share) for share in line.ks.tolist()]
-        shade = colour(place)
-        parts += _line(line, x, shade)
-        for share, at, value in zip(line.ks.tolist(), x, line.values.tolist(), strict=True):
+        for share, value in zip(line.ks.tolist(), line.values.tolist(), strict=True):
             title = f"{line.name}: {100 * value:.1f}% after {share:.0f}%"
-            parts.append(_dot(at, value, shade, title))
-    return _svg(parts, label)
+            dots.append(_dot(_share_x(share), value, colour(place), title))
+    return _svg([*_over_percent(lines, "drawn"), *dots], label)
+
+
+def curves_over_percent(lines: Sequence[Curve], label: str, axis: str) -> str:
+    """Curves over a share that ``axis`` names, in percent on both axes."""
+    return _svg(_over_percent(lines, axis), label)
 
 
 def columns(counts: Sequence[tuple[str, int]], label: str) -> str:
@@ -96,6 +95,16 @@ def bar(value: float, low: float, high: float) -> str:
         f'<div class="bar"><i style="width:{100 * value:.1f}%"></i>'
         f'<b style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></b></div>'
     )
+
+
+def _over_percent(lines: Sequence[Curve], axis: str) -> list[str]:
+    parts = [_levels()]
+    for share in range(0, 101, 20):
+        parts.append(_text(_share_x(share), _HEIGHT - _BOTTOM + 18, f"{share}%", "tick"))
+    parts.append(_text((_LEFT + _WIDTH) / 2, _HEIGHT - 4, axis, "tick"))
+    for place, line in enumerate(lines):
+        parts += _line(line, [_share_x(share) for share in line.ks.tolist()], colour(place))
+    return parts
 
 
 def _levels() -> str:

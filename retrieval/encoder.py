@@ -63,7 +63,7 @@ class Encoder(nn.Module):
 
         The row of an image without features, whose last map is zero everywhere, is all zeros.
         """
-        return self._finish(*self._describe(images))
+        return self.finish(*self._describe(images))
 
     def of_maps(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         """Vectors of maps that were computed elsewhere; the mirrored picture is not among them.
@@ -82,7 +82,7 @@ class Encoder(nn.Module):
             raise BadInputError("flip needs the picture; got its maps only. Call the encoder.")
         last, early = last.float(), None if early is None else early.float()
         with torch.autocast(last.device.type, enabled=False):
-            return self._finish(self.pooling(last, early), _has_features(last))
+            return self.finish(self.pooling(last, early), _has_features(last))
 
     def descriptors(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) to what pooling gives, (B, C'), neither projected nor normalised."""
@@ -119,7 +119,7 @@ class Encoder(nn.Module):
                 f"a mask needs a pooling that selects, such as scda; got {name}. "
                 "Encode with another pooling."
             )
-        selected: Tensor = select(self._maps(images)[0])
+        selected: Tensor = select(self.maps(images)[0])
         return selected
 
     def settings(self) -> dict[str, Any]:
@@ -244,18 +244,18 @@ class Encoder(nn.Module):
 
     def _describe(self, images: Tensor) -> tuple[Tensor, Tensor]:
         check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
-        last, early = self._maps(images)
+        last, early = self.maps(images)
         has_features = _has_features(last)
         with torch.autocast(images.device.type, enabled=False):
             descriptors = self.pooling(last, early)
         if self.flip:
-            last, early = self._maps(images.flip(3))
+            last, early = self.maps(images.flip(3))
             with torch.autocast(images.device.type, enabled=False):
                 descriptors = torch.cat([descriptors, self.pooling(last, early)], dim=1)
         return descriptors, has_features
 
-    def _finish(self, descriptors: Tensor, has_features: Tensor) -> Tensor:
-        """(B, C') and (B, 1) to (B, dim)."""
+    def finish(self, descriptors: Tensor, has_features: Tensor) -> Tensor:
+        """What follows pooling: (B, C') descriptors and (B, 1) bool to (B, dim) vectors."""
         with torch.autocast(descriptors.device.type, enabled=False):  # rounding here costs recall
             if self.projection is not None:
                 descriptors = self.projection(descriptors)
@@ -268,8 +268,15 @@ class Encoder(nn.Module):
                 vectors = self.energy(vectors)
             return vectors * has_features
 
-    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Last and, if the pooling asks for it, early map, in float32 under any autocast."""
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Last and, if the pooling asks for it, early map, float32 under any autocast.
+
+        Args:
+            images: (B, 3, H, W).
+
+        Returns:
+            (B, C, h, w), and (B, C_early, h', w') or None.
+        """
         if not self.pooling.needs_early:
             return self.backbone(images).float(), None
         early, last = self.backbone.early_and_last(images)

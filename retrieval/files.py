@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from .errors import BadInputError, FgirError, StorageError
 
@@ -16,8 +17,20 @@ _BLOCK = 1 << 20
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Make ``path`` hold exactly ``data``, on the disk, before this returns.
 
+    Raises:
+        StorageError: The disk is full, read-only or failing. The old file is untouched.
+    """
+    with new_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is ``path`` when the block ends; after an error the old one still is.
+
     The bytes go to a new file beside ``path``, are flushed to the disk, and the file is renamed.
     A crash, a full disk or a power loss leaves the old file or the new one, never a mixture.
+    Whoever has the old file open or mapped keeps it.
 
     Raises:
         StorageError: The disk is full, read-only or failing. The old file is untouched.
@@ -26,7 +39,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     try:
         try:
             with partial.open("xb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -34,6 +47,8 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
             partial.unlink(missing_ok=True)
         sync_folder(path.parent)
     except OSError as error:
+        if isinstance(error, FgirError):
+            raise
         raise StorageError(
             f"{path} must be written whole; got: {error.strerror or error}. "
             "Check free space and permissions, then run the command again."
@@ -59,9 +74,11 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             partial.mkdir(parents=True)
             yield partial
-            for file in partial.iterdir():
-                _sync_file(file)
-            sync_folder(partial)
+            for one in (*partial.rglob("*"), partial):
+                if one.is_dir():
+                    sync_folder(one)
+                else:
+                    _sync_file(one)
             partial.replace(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

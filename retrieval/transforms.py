@@ -143,19 +143,20 @@ class Transform:
         found = object_box(image)
         if found is None:
             return self._pad(image)
-        return self._laid(image.crop(found.box), self._inside, found.background)
+        return self._laid(image.crop(found.box), self.inside, found.background)
 
     def _stretch(self, image: Image.Image) -> Image.Image:
         found = object_box(image)
         if found is None:
             return self._squash(image)
-        inside = image.crop(found.box).resize((self._inside,) * 2, Image.Resampling.BICUBIC)
+        inside = image.crop(found.box).resize((self.inside,) * 2, Image.Resampling.BICUBIC)
         square = Image.new("RGB", (self.size, self.size), found.background)
-        square.paste(inside, ((self.size - self._inside) // 2,) * 2)
+        square.paste(inside, ((self.size - self.inside) // 2,) * 2)
         return square
 
     @property
-    def _inside(self) -> int:
+    def inside(self) -> int:
+        """Side of the square that "object" and "stretch" fill, in pixels."""
         return max(1, self.size - 2 * round(self.margin * self.size))
 
     def _laid(self, image: Image.Image, longer: int, colour: tuple[int, int, int]) -> Image.Image:

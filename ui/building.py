@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,12 +40,14 @@ def open_collection(place: str, *, write: bool = False, engine: str | None = Non
     """
     if not is_location(place):
         return DiskCollection.open(Path(place), write=write, engine=engine)
-    if engine is not None:
-        raise BadInputError(
-            f"--engine must be left out for a collection on a server; got {engine}. "
-            "The server searches; its options stand after the name, as in qdrant:shoes?ef=256."
-        )
+    _check_no_engine(engine)
     return _on_server(place)
+
+
+def server_target(place: str, engine: str | None) -> "Callable[[int, str], QdrantCollection]":
+    """Opens or makes a collection on a server for a length of vectors and a fingerprint."""
+    _check_no_engine(engine)
+    return lambda dim, fingerprint: _on_server(place, fingerprint=fingerprint, new_dim=dim)
 
 
 def copy_target(place: str, source: "Opened", engine: str) -> "Opened":
@@ -70,6 +72,16 @@ def copy_target(place: str, source: "Opened", engine: str) -> "Opened":
     )
 
 
+def folder_of(place: str) -> Path:
+    """The folder of a collection, for what only folders can do."""
+    if is_location(place):
+        raise BadInputError(
+            f"the collection must be in a folder for this; got {place}. "
+            "Copy it into one with fgir collection copy."
+        )
+    return Path(place)
+
+
 @contextmanager
 def server_of(place: str) -> "Iterator[Server]":
     """The server of a location, for what only servers can do."""
@@ -80,6 +92,14 @@ def server_of(place: str) -> "Iterator[Server]":
         )
     with _on_server(place) as opened:
         yield opened.server
+
+
+def _check_no_engine(engine: str | None) -> None:
+    if engine is not None:
+        raise BadInputError(
+            f"--engine must be left out for a collection on a server; got {engine}. "
+            "The server searches; its options stand after the name, as in qdrant:shoes?ef=256."
+        )
 
 
 def _on_server(
@@ -103,10 +123,16 @@ def create_or_resume(place: str, encoder: Encoder | EncoderPair, engine: str) ->
     Raises:
         EncoderMismatchError: The collection there is of another encoder.
     """
-    fingerprint = encoder.fingerprint()
     if is_location(place):
-        return _on_server(place, fingerprint=fingerprint, new_dim=encoder.dim)
-    folder = Path(place)
+        return _on_server(place, fingerprint=encoder.fingerprint(), new_dim=encoder.dim)
+    return create_or_resume_folder(Path(place), encoder, engine)
+
+
+def create_or_resume_folder(
+    folder: Path, encoder: Encoder | EncoderPair, engine: str
+) -> DiskCollection:
+    """As :func:`create_or_resume`, of a folder."""
+    fingerprint = encoder.fingerprint()
     if (folder / MANIFEST).exists():
         return DiskCollection.open(folder, write=True, fingerprint=fingerprint)
     with tempfile.TemporaryDirectory() as temporary:
@@ -162,14 +188,18 @@ def fill(
             on_progress=advance,
         )
     typer.echo(f"{result}; {len(collection):,} items in {collection.place}")
-    rejected = list(result.rejected.items())
-    for path, reason in rejected[:_SHOWN]:
+    say_rejected(result.rejected)
+    if result.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_DONE_IN_PART if result.rejected else 0
+
+
+def say_rejected(rejected: Mapping[str, str]) -> None:
+    """Name the first of the pictures that were not taken, with reasons."""
+    for path, reason in list(rejected.items())[:_SHOWN]:
         typer.echo(f"rejected {path}: {reason}", err=True)
     if len(rejected) > _SHOWN:
         typer.echo(
             f"... and {len(rejected) - _SHOWN} more: fgir collection info names those of a folder",
             err=True,
         )
-    if result.interrupted:
-        return EXIT_INTERRUPTED
-    return EXIT_DONE_IN_PART if rejected else 0

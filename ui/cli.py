@@ -23,9 +23,11 @@ from ui.commands import (
     doctor,
     encoder,
     evaluate,
+    explain,
     export,
     index,
     on_the_fly,
+    openset,
     remove,
     replay,
     search,
@@ -49,8 +51,20 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel, commands in {
-    "Search photos": (index.index, add.add, remove.remove, search.search, replay.replay),
-    "Measure": (evaluate.evaluate, on_the_fly.on_the_fly, compare.compare),
+    "Search photos": (
+        index.index,
+        add.add,
+        remove.remove,
+        search.search,
+        explain.explain,
+        replay.replay,
+    ),
+    "Measure": (
+        evaluate.evaluate,
+        on_the_fly.on_the_fly,
+        openset.openset,
+        compare.compare,
+    ),
     "Make encoders": (encoder.encoder, train.train, contours.contours, export.export),
     "Start here": (demo.demo, catalogue.catalogue, doctor.doctor),
 }.items():

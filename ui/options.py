@@ -8,6 +8,7 @@ import typer
 from retrieval.errors import BadInputError
 
 if TYPE_CHECKING:
+    from indexer.filters import Condition
     from retrieval.encoder import Encoder
     from retrieval.encoder_pair import EncoderPair
     from retrieval.reranking import Reranking
@@ -121,6 +122,16 @@ Place = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+Where = Annotated[
+    str | None,
+    typer.Option(
+        help="Only items that this holds for, such as 'label = \"shoe\" and price < 50'; "
+        "see docs/filters.md.",
+        show_default=False,
+    ),
+]
+
+
 def chosen_encoder(
     folder: Path | None,
     backbone: str,
@@ -172,6 +183,15 @@ def without_doors(encoder: "Encoder | EncoderPair", what: str) -> "Encoder":
             "Give the folder of one of its doors."
         )
     return encoder
+
+
+def condition(text: str | None) -> "Condition | None":
+    """What ``--where`` asks for."""
+    if text is None:
+        return None
+    from indexer.filter_text import parse
+
+    return parse(text)
 
 
 def reranking(text: str | None) -> "Reranking | None":

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Vectors
-from retrieval.ranking import BLOCK_BYTES, best_of_block, score_blocks
+from retrieval.ranking import BLOCK_BYTES, best_of_gallery
 
 _COPIED_SHARE = 0.25  # copying a row costs about as much as comparing with three
 
@@ -24,30 +24,17 @@ class Exact:
     ) -> tuple[NDArray[np.int64], Vectors]:
         """See :class:`indexer.engines.Engine`."""
         if allowed is None or allowed.mean() > _COPIED_SHARE:
-            return _best(queries, self._vectors, k, allowed)
+            return best_of_gallery(queries, self._vectors, k, allowed=allowed)
         rows = np.flatnonzero(allowed)
         positions = np.empty((len(queries), 0), np.int64)
         scores = np.empty((len(queries), 0), np.float32)
         size = max(1, BLOCK_BYTES // (4 * self._vectors.shape[1]))
         for start in range(0, len(rows), size):
             some = rows[start : start + size]
-            found, near = _best(queries, self._vectors[some], min(k, len(some)), None)
+            found, near = best_of_gallery(queries, self._vectors[some], min(k, len(some)))
             positions = np.concatenate([positions, some[found]], axis=1)
             scores = np.concatenate([scores, near], axis=1)
             order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
             positions = np.take_along_axis(positions, order, axis=1)
             scores = np.take_along_axis(scores, order, axis=1)
         return positions, scores
-
-
-def _best(
-    queries: Vectors, vectors: Vectors, k: int, allowed: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.int64], Vectors]:
-    positions = np.empty((len(queries), k), np.int64)
-    scores = np.empty((len(queries), k), np.float32)
-    for start, block in score_blocks(queries, vectors):
-        if allowed is not None:
-            np.copyto(block, -np.inf, where=~allowed)
-        rows = slice(start, start + len(block))
-        positions[rows], scores[rows] = best_of_block(block, queries[rows], vectors, k)
-    return positions, scores

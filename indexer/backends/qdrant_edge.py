@@ -5,8 +5,10 @@ with the engine. What is kept is the folder packed into one piece of bytes: its 
 holes (82 MB of which 12 MB are there, for 20,000 x 128), and holes are not packed.
 """
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 import weakref
@@ -232,13 +234,24 @@ def _quantization(name: str) -> Any:  # noqa: ANN401
 
 
 def _full_blocks(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Blocks of a file that hold anything but zeros, and where they are."""
+    """Blocks of a file that hold anything but zeros, and where they are; holes are not read."""
     with path.open("rb") as file:
-        place = 0
-        while block := file.read(_BLOCK):
+        place = _next_full(file.fileno(), 0)
+        while place is not None:
+            block = os.pread(file.fileno(), _BLOCK, place * _BLOCK)
             if block.strip(b"\0"):
                 yield place, block
-            place += 1
+            place = _next_full(file.fileno(), place + 1)
+
+
+def _next_full(file: int, place: int) -> int | None:
+    """The first block from ``place`` on that is no hole; None when the rest of the file is one."""
+    try:
+        return os.lseek(file, place * _BLOCK, os.SEEK_DATA) // _BLOCK
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
 
 
 def _checked(data: bytes) -> tuple[dict[str, Any], memoryview]:

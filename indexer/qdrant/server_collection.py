@@ -15,7 +15,7 @@ import numpy as np
 from qdrant_client import models
 
 from indexer.collection import Item, SearchHit, Vectors
-from indexer.filters import Condition, check, fields
+from indexer.filters import Condition, check, fields, matches
 from indexer.rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from indexer.store import Change
 from retrieval.errors import BadInputError, DamagedDataError
@@ -349,30 +349,59 @@ class QdrantCollection:
             exact = True
         return [answers[row] for row in range(len(queries))]
 
-    def pages(self) -> Iterator[list[models.Record]]:
-        """All points with payload and vectors, page by page, in the server's order."""
+    def pages(
+        self, *, asked: models.Filter | None = None, vectors: bool = True
+    ) -> Iterator[list[models.Record]]:
+        """All points that the server finds with a filter, page by page, in the server's order."""
         offset: models.ExtendedPointId | None = None
         while True:
             records, offset = self.server.ask(
                 "read the items",
                 lambda client, offset=offset: client.scroll(  # type: ignore[misc]
-                    self.name, limit=_BATCH, offset=offset, with_payload=True, with_vectors=True
+                    self.name,
+                    scroll_filter=asked,
+                    limit=_BATCH,
+                    offset=offset,
+                    with_payload=True,
+                    with_vectors=vectors,
                 ),
             )
             yield records
             if offset is None:
                 return
 
-    def rows(self) -> Iterator[tuple[list[Row], Vectors]]:
-        """All items and their vectors (n, dim), page by page.
+    def blocks(self) -> Iterator[tuple[Sequence[Row], Vectors]]:
+        """All items and their vectors, block by block, in the server's order.
+
+        Shape:
+            -> N' rows and (N', D).
 
         Raises:
             DamagedDataError: A point is not what was written.
         """
-        for records in self.pages():
+        for records in filter(None, self.pages()):
             vectors = [vector_of_point(record, self.dim) for record in records]
-            stacked = np.array(vectors, np.float32).reshape(len(records), self.dim)
-            yield [row_of_point(record) for record in records], stacked
+            yield [row_of_point(record) for record in records], np.stack(vectors)
+
+    def each_item(self, where: Condition | None = None) -> Iterator[Item]:
+        """One item after the other, in the server's order; those that match.
+
+        A point that is not what was written is left out, with a notice.
+        """
+        for records in self.pages(asked=self._asked(where), vectors=False):
+            for record in records:
+                try:
+                    item = row_of_point(record).item()
+                except DamagedDataError as error:
+                    self._notice(f"left out of the answers: {error}")
+                    continue
+                if where is None or matches(where, item):
+                    yield item
+
+    def items_where(self, condition: Condition) -> list[str]:
+        """Ids of the items that the condition holds for, in the server's order."""
+        check(condition)
+        return [item.id for item in self.each_item(condition)]
 
     def rejected(self) -> dict[str, str]:
         """Nothing: a server keeps no notes of pictures that could not be taken."""
@@ -533,11 +562,13 @@ class QdrantCollection:
             )
 
     def _delete(self, ids: Sequence[str]) -> None:
-        if ids:
-            points: Any = [point_id(one) for one in ids]
+        for start in range(0, len(ids), _BATCH):
+            points: Any = [point_id(one) for one in ids[start : start + _BATCH]]
             self.server.change(
-                f"remove {len(ids)} items",
-                lambda client: client.delete(self.name, points, wait=True),
+                f"remove {len(points)} items",
+                lambda client, points=points: client.delete(  # type: ignore[misc]
+                    self.name, points, wait=True
+                ),
             )
 
     def _there(self, ids: Sequence[str]) -> set[str]:

@@ -15,10 +15,13 @@ class Pooling(nn.Module, ABC):
     Attributes:
         needs_early: Whether ``forward`` must be given the backbone's early map too.
         keeps_positions: Whether the descriptor says where on the map something is.
+        linear: Whether the descriptor is a fixed weighted sum of the map's positions, but for norms
+            that it is divided by.
     """
 
     needs_early: bool = False
     keeps_positions: bool = False
+    linear: bool = False
 
     def __init__(self) -> None:
         super().__init__()  # hides torch's *args, **kwargs, which are no options

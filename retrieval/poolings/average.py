@@ -14,5 +14,7 @@ class Average(Pooling):
         (B, C, h, w) to (B, C).
     """
 
+    linear = True
+
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         return last.mean(dim=(2, 3))

@@ -24,6 +24,7 @@ class Grid(Pooling):
     """
 
     keeps_positions = True
+    linear = True
 
     def __init__(self, cells: int = 7) -> None:
         super().__init__()

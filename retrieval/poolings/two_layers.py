@@ -42,6 +42,7 @@ class TwoLayers(Pooling):
         self.of, self.weight = of, weight
         self.last: Pooling = plugins.build(poolings, {"name": of})
         self.early: Pooling = plugins.build(poolings, {"name": of})
+        self.linear = self.last.linear
 
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         if early is None:

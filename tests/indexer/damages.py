@@ -19,6 +19,12 @@ QUERIES = vectors_of([f"query {number}" for number in range(5)])
 MANIFEST = "collection.json"
 LOG = f"{STORE}-wal"
 CACHES = ("cache/faiss_flat.bin", "cache/faiss_flat.json")
+CONTENT_FILES = (
+    "cache/contents.json",
+    "cache/rows.bounds",
+    "cache/rows.text",
+    "cache/vectors.f32",
+)
 ENCODER = ("encoder/encoder.json", "encoder/weights.safetensors")
 
 Damage = Callable[[Path], None]

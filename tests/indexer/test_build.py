@@ -169,7 +169,7 @@ def test_nothing_outside_the_folder_and_nothing_but_files_is_opened(
 
 def test_hostile_names_do_not_stop_the_run(root: Path, collection: DiskCollection):
     long = Entry("x" * 1025, "class 0/000.jpg")
-    payload = Entry("payload", "class 0/000.jpg", "", {"x": float("nan")})  # type: ignore[dict-item]
+    payload = Entry("payload", "class 0/000.jpg", "", {"x": float("nan")})
     result = build(collection, [long, payload, Entry("good", "class 1/001.jpg")], root)
     assert collection.ids() == ["good"]
     assert len(result.rejected) == 1

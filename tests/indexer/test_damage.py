@@ -19,6 +19,7 @@ from retrieval.errors import BadInputError, DamagedDataError
 from retrieval.files import sha256_of_file
 from tests.indexer.damages import (
     CACHES,
+    CONTENT_FILES,
     ENCODER,
     LOG,
     MANIFEST,
@@ -83,6 +84,30 @@ def test_a_damaged_file_is_refused_by_name(folder: Path, file: str, damage: Dama
 def test_a_damaged_cache_is_made_again(folder: Path, copies: Copies, file: str, damage: Damage):
     damage(folder / file)
     assert any("is made again from the store" in notice for notice in right(folder, copies))
+
+
+@pytest.mark.parametrize("damage", [flip(0.5), cut(0.5), Path.unlink], ids=["flip", "cut", "gone"])
+@pytest.mark.parametrize("file", CACHES)
+def test_a_writer_that_changes_nothing_makes_a_damaged_cache_again(
+    folder: Path, copies: Copies, file: str, damage: Damage
+):
+    damage(folder / file)
+    DiskCollection.open(folder, write=True).close()
+    assert right(folder, copies) == []
+
+
+@each_damage
+@pytest.mark.parametrize("file", CONTENT_FILES)
+def test_damaged_contents_are_named_and_made_again(
+    folder: Path, copies: Copies, file: str, damage: Damage
+):
+    damage(folder / file)
+    assert f"{folder / file} is made again from the store" in right(folder, copies)[0]
+
+
+def test_every_file_of_a_collection_is_damaged_by_a_test(folder: Path):
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == {MANIFEST, SEAL, STORE, *CACHES, *CONTENT_FILES, *ENCODER, "LOCK"}
 
 
 @each_damage

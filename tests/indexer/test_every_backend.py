@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from indexer import backends
+from indexer import backends, engines
 from indexer.collection import Item
 from indexer.disk import DiskCollection
 from indexer.engines import KeptEngine, nearest
+from indexer.filter_text import parse
+from indexer.filters import matches
 from retrieval import plugins
 from retrieval.errors import BadInputError, EncoderMismatchError
 from tests.indexer.conftest import Make
@@ -117,6 +119,97 @@ def test_one_by_one_or_in_batches_the_answers_are_the_same(make: Make, engine: s
     for start in range(0, len(queries), batch):
         part = collection.search(queries[start : start + batch], 10, fingerprint=FINGERPRINT)
         assert part == whole[start : start + batch]
+
+
+PRICED = [
+    Item(
+        f"{number:02}",
+        f"photos/{number}.jpg",
+        f"class {number % 3}",
+        {
+            "price": number / 2,
+            "tags": ["new", "red"][: number % 3],
+            "taken": f"2026-03-{number % 28 + 1:02}",
+            **({"sold": number % 2 == 0} if number % 5 else {}),
+        },
+    )
+    for number in range(60)
+]
+ASKED = [
+    'label = "class 1"',
+    'label != "class 1"',
+    'id in ("03", "59", "none")',
+    "price >= 10 and price < 20.5",
+    'taken > "2026-03-20"',
+    'tags contains "red"',
+    "tags exists",
+    "not sold = true",
+    'label = "class 0" or (price < 3 and not tags exists)',
+    "price >= 0",
+]
+
+
+@every_engine
+@pytest.mark.parametrize("few", [0, 20_000])
+def test_a_condition_leaves_out_items_as_if_they_were_not_there(
+    monkeypatch: pytest.MonkeyPatch, make: Make, engine: str, few: int
+):
+    monkeypatch.setattr(engines, "_FEW_ROWS", few)
+    collection = make(engine=engine)
+    vectors = unit_rows(np.random.default_rng(7), 60)
+    vectors[30:45] = vectors[15:30]  # doubles, so that the order of ties matters
+    collection.add(vectors, PRICED, fingerprint=FINGERPRINT)
+    queries = np.concatenate([unit_rows(np.random.default_rng(8), 5), vectors[20:22]])
+    for asked in ASKED:
+        condition = parse(asked)
+        kept = [row for row, item in enumerate(PRICED) if matches(condition, item)]
+        assert 0 < len(kept) <= 60
+        ids = [PRICED[row].id for row in kept]
+        assert collection.items_where(condition) == ids
+        assert list(collection.each_item(condition)) == [PRICED[row] for row in kept]
+        for k in (1, 3, len(kept), len(kept) + 1):
+            found = collection.search(queries, k, fingerprint=FINGERPRINT, where=condition)
+            for query, hits in zip(queries, found, strict=True):
+                assert pairs(hits) == answer_by_definition(vectors[kept], ids, query, k), asked
+                assert all(hit.item == PRICED[int(hit.item.id)] for hit in hits)
+
+
+@every_engine
+def test_where_nothing_matches_nothing_is_found(make: Make, engine: str):
+    collection = make(*NAMES, engine=engine)
+    none = parse('label = "class 9"')
+    assert collection.items_where(none) == []
+    queries = vectors_of(["a", "b"])
+    assert collection.search(queries, 3, fingerprint=FINGERPRINT, where=none) == [[], []]
+    empty = make(engine=engine, folder="none")
+    assert empty.search(queries, 3, fingerprint=FINGERPRINT, where=none) == [[], []]
+    assert empty.items_where(none) == []
+
+
+@every_engine
+def test_a_condition_sees_what_was_added_and_removed_since(make: Make, engine: str):
+    collection = make("a", engine=engine)
+    new = parse("version = 1")
+    assert collection.items_where(new) == []
+    collection.add(vectors_of(["b"]), [item_of("b", 1)], fingerprint=FINGERPRINT)
+    assert collection.items_where(new) == ["b"]
+    (hits,) = collection.search(vectors_of(["b"]), 2, fingerprint=FINGERPRINT, where=new)
+    assert [hit.item.id for hit in hits] == ["b"]
+    collection.remove(["b"])
+    assert collection.items_where(new) == []
+
+
+def test_what_is_no_condition_is_refused(make: Make):
+    collection = make("a")
+    with pytest.raises(BadInputError, match="where must be a condition; got 'price < 50'"):
+        collection.search(
+            vectors_of(["a"]),
+            1,
+            fingerprint=FINGERPRINT,
+            where="price < 50",  # type: ignore[arg-type]
+        )
+    with pytest.raises(BadInputError, match="where must be a condition; got None"):
+        collection.items_where(None)  # type: ignore[arg-type]
 
 
 @every_engine
@@ -253,8 +346,8 @@ def test_a_removed_item_is_never_found_and_the_others_keep_their_names(make: Mak
     collection = make(*names, engine=engine)
     rng = np.random.default_rng(3)
     left = list(names)
-    for _ in range(20):  # 1,000 removals
-        gone = rng.choice(len(left), 50, replace=False)
+    for _ in range(5):  # 1,000 removals
+        gone = rng.choice(len(left), 200, replace=False)
         collection.remove([left[place] for place in gone])
         left = [name for place, name in enumerate(left) if place not in set(gone.tolist())]
         assert len(collection) == len(left)

@@ -94,7 +94,7 @@ def make(server: Server) -> MakeOnServer:
 
 
 def ids_of(collection: QdrantCollection) -> list[str]:
-    return sorted(row.item().id for rows, _ in collection.rows() for row in rows)
+    return sorted(row.item().id for rows, _ in collection.blocks() for row in rows)
 
 
 def test_answers_are_those_of_the_definition(make: MakeOnServer):
@@ -125,7 +125,7 @@ def test_vectors_come_back_bit_by_bit(make: MakeOnServer):
     collection = make(*NAMES)
     rows = {
         row.item().id: vector
-        for rows, many in collection.rows()
+        for rows, many in collection.blocks()
         for row, vector in zip(rows, many, strict=True)
     }
     assert sorted(rows) == sorted(NAMES)
@@ -159,7 +159,8 @@ def test_nothing_in_it_and_nothing_asked(make: MakeOnServer):
     collection.add(vectors_of([]), [], fingerprint=FINGERPRINT)
     collection.remove([])
     assert collection.search(vectors_of([]), 3, fingerprint=FINGERPRINT) == []
-    assert next(collection.rows())[1].shape == (0, DIM)
+    assert list(collection.blocks()) == []
+    assert list(collection.each_item()) == []
 
 
 @pytest.mark.parametrize("fault", HOSTILE)
@@ -321,6 +322,8 @@ def test_a_filter_lets_through_what_matches_by_definition(filtered: QdrantCollec
         )
         want = {item.id for item in payload_items() if matches(condition, item)}
         assert {hit.item.id for hit in hits} == want, condition
+        assert set(filtered.items_where(condition)) == want, condition
+        assert sorted(one.id for one in filtered.each_item(condition)) == sorted(want)
 
 
 def test_filtered_answers_are_those_of_the_definition(filtered: QdrantCollection):

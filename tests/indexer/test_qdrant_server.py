@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer.copying import copy_items
 from indexer.disk import DiskCollection
 from indexer.filters import Equal, Range
 from indexer.qdrant.layout import Layout, Options, Tuning
 from indexer.qdrant.location import KEY, URL, Location, is_location
+from indexer.transfer import copy_items
 from retrieval.errors import (
     BadInputError,
     DamagedDataError,
@@ -178,7 +178,7 @@ def test_one_item_is_one_point_whatever_its_name():
 @pytest.mark.parametrize("verb", VERBS)
 def test_nobody_there_is_said_in_a_sentence(verb: str, make: Make, stub: QdrantStub):
     collection = make(*NAMES)
-    dead = Server(Location("http://127.0.0.1:1", "shoes"), QUICK)
+    dead = Server(Location("http://127.0.0.1:1", "shoes"), Patience(1, 0.2, 0.01, 0.05))
     collection.server = dead
     with pytest.raises(UnavailableError, match=r"^http://127.0.0.1:1 must .*; got no connection"):
         verbs(collection)[verb]()
@@ -253,7 +253,7 @@ def test_cuts_at_random_lose_and_double_nothing(make: Make, stub: QdrantStub):
         stub.fail(rng.choice(["cut after", "cut before"]), on="POST delete")
         collection.remove(gone)
         left -= set(gone)
-    there = sorted(row.item().id for rows, _ in collection.rows() for row in rows)
+    there = sorted(row.item().id for rows, _ in collection.blocks() for row in rows)
     assert there == sorted(left)
 
 
@@ -543,7 +543,7 @@ def test_a_filter_is_sent_to_the_server(stub: QdrantStub, make: Make):
 
 def test_folders_are_opened_without_the_client_library():
     program = (
-        "import sys, indexer.build, indexer.copying, indexer.qdrant.location, ui.cli\n"
+        "import sys, indexer.build, indexer.transfer, indexer.qdrant.location, ui.cli\n"
         "print('qdrant_client' in sys.modules)"
     )
     run = subprocess.run(

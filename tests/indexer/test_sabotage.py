@@ -5,23 +5,35 @@ A test of a safeguard that stays green without it is worth nothing.
 
 import fcntl
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from indexer import caches, disk, opening, records, rows, store
+from indexer import caches, contents, disk, opening, records, rows, store
 from indexer.backends.faiss_flat import FaissFlat
+from indexer.contents import BOUNDS, VECTORS
 from indexer.disk import DiskCollection
-from indexer.manifest import SEAL, STORE, Manifest, State
-from indexer.records import read_record
+from indexer.manifest import CONTENTS, SEAL, STORE, Manifest, State
+from indexer.records import read_record, write_record
 from indexer.snapshot import Snapshot
 from indexer.store import Change
 from retrieval.errors import BadInputError, BusyError, DamagedDataError, EncoderMismatchError
+from retrieval.files import sha256_of_file
 from tests.indexer.crash.crasher import kill_at_lines
 from tests.indexer.crash.forks import Forks
-from tests.indexer.damages import CACHES, MANIFEST, Copies, append, in_the_store, refused, right
+from tests.indexer.damages import (
+    CACHES,
+    CONTENT_FILES,
+    MANIFEST,
+    Copies,
+    append,
+    in_the_store,
+    refused,
+    right,
+)
 from tests.indexer.gallery import DIM, FINGERPRINT, items_of, vector_of, vectors_of
 
 NOTICED = (AssertionError, pytest.fail.Exception)
@@ -80,6 +92,13 @@ class Probe:
             DiskCollection.open(folder)
 
     def cache_source(self) -> None:
+        self.strange_files(CACHES)
+
+    def contents_source(self) -> None:
+        self.strange_files(CONTENT_FILES)
+
+    def strange_files(self, files: Sequence[str]) -> None:
+        """Files of another collection with as many items."""
         for name in "ab":
             folder = self.root / name
             with DiskCollection.create(
@@ -87,8 +106,8 @@ class Probe:
             ) as collection:
                 names = [f"{name} {number}" for number in range(30)]
                 collection.add(vectors_of(names), items_of(names), fingerprint=FINGERPRINT)
-        for cache in CACHES:
-            shutil.copy(self.root / "a" / cache, self.root / "b" / cache)
+        for file in files:
+            shutil.copy(self.root / "a" / file, self.root / "b" / file)
         with DiskCollection.open(self.root / "b") as collection:
             (hits,) = collection.search(vectors_of(["b 3"]), 1, fingerprint=FINGERPRINT)
             assert hits[0].item.id == "b 3"
@@ -143,7 +162,23 @@ class Probe:
             snapshot = collection._current().snapshot
             before = list(snapshot.ids)
             collection.remove(collection.ids()[:5])
-            assert snapshot.ids == before
+            assert list(snapshot.ids) == before
+
+    def contents_hash(self) -> None:
+        folder = self.copy(self.copies.closed)
+        file = folder / "cache" / VECTORS
+        file.write_bytes(np.fromfile(file, np.float32).reshape(-1, DIM)[::-1].tobytes())
+        right(folder, self.copies)
+
+    def contents_shape(self) -> None:
+        folder = self.copy(self.copies.closed)
+        file = folder / "cache" / BOUNDS
+        file.write_bytes(file.read_bytes()[:-8] + b"\xff" * 8)
+        record = folder / "cache" / CONTENTS
+        fields = read_record(record)
+        fields["sha256"][BOUNDS] = sha256_of_file(file)
+        write_record(record, fields)
+        assert right(folder, self.copies)
 
 
 def skip(*arguments: object, **options: object) -> None:
@@ -178,6 +213,7 @@ def in_place(snapshot: Snapshot, change: Change, state: State) -> Snapshot:
 
 changed = Snapshot.changed
 
+EVERY_SHAPE = (contents, "rows_fit", lambda *files: True)
 ANY_VECTORS = (np, "array_equal", lambda *arrays: True)
 
 SABOTAGES: dict[str, list[tuple[object, str, object]]] = {
@@ -189,6 +225,9 @@ SABOTAGES: dict[str, list[tuple[object, str, object]]] = {
     "belonging": [(Manifest, "read", as_the_seal_says)],
     "cache_source": [(caches.EngineCache, "_source", lambda *state: {}), ANY_VECTORS],
     "cache_hash": [(caches, "sha256", lambda *data: Same()), ANY_VECTORS],
+    "contents_hash": [(contents, "file_digest", lambda *file: Same())],
+    "contents_source": [(contents, "made_from", lambda *state: {})],
+    "contents_shape": [EVERY_SHAPE],
     "lock": [(fcntl, "flock", skip)],
     "fingerprint": [(disk, "check_fingerprint", skip)],
     "gate": [(rows, "check_unit_rows", skip)],

@@ -70,12 +70,38 @@ def test_a_table_gives_a_row_each_and_other_columns_as_payload(tmp_path: Path):
         "y,class 0/000.jpg,shoe,7,the same again\n"
     )
     entries = [
-        Entry("x", "class 0/000.jpg", "shoe", {"price": "12"}),
+        Entry("x", "class 0/000.jpg", "shoe", {"price": 12}),
         Entry("class 1/001.jpg", "class 1/001.jpg", "", {}),
-        Entry("y", "class 0/000.jpg", "shoe", {"price": "7", "note": "the same again"}),
+        Entry("y", "class 0/000.jpg", "shoe", {"price": 7, "note": "the same again"}),
     ]
     assert entries_of_table(table) == entries
     assert entries_of(table) == (entries, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "-2.5", ""], [1, -2.5]),
+        (["19.90", "1e-07"], [19.9, 1e-7]),
+        (["0012", "12"], ["0012", "12"]),
+        (["12", "12 EU"], ["12", "12 EU"]),
+        (["1234567890123456", "1"], ["1234567890123456", "1"]),
+        (["true", "", "false"], [True, False]),
+        (["true", "1"], ["true", "1"]),
+        (["nan", "1"], ["nan", "1"]),
+        (["1", "٣"], ["1", "٣"]),
+    ],
+)
+def test_a_column_of_numbers_or_truth_values_is_kept_as_such(
+    tmp_path: Path, cells: list[str], values: list[object]
+):
+    table = tmp_path / "photos.csv"
+    lines = [f"{number}.jpg,{cell}" for number, cell in enumerate(cells)]
+    table.write_text("\n".join(["path,x", *lines]), encoding="utf-8")
+    payloads = [entry.payload for entry in entries_of_table(table)]
+    found = [payload["x"] for payload in payloads if payload]
+    assert found == values
+    assert [type(one) for one in found] == [type(one) for one in values]
 
 
 @pytest.mark.parametrize(

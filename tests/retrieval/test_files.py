@@ -208,6 +208,25 @@ def test_a_new_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert (tmp_path / "empty" / "x").exists()
 
 
+def test_everything_in_a_new_folder_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a" / "b").mkdir(parents=True)
+        (folder / "a" / "b" / "file").write_bytes(NEW)
+        (folder / "file").write_bytes(NEW)
+    for path in (tmp_path, tmp_path / "out", *(tmp_path / "out").rglob("*")):
+        assert path.stat().st_ino in synced, path
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, StorageError])
 def test_after_an_error_there_is_no_new_folder(tmp_path: Path, error: type[Exception]) -> None:
     def fill() -> None:

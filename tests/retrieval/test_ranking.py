@@ -1,7 +1,10 @@
 """Exact search: the definition as loops, ties, the same answer however the work is cut."""
 
+import sys
+
 import numpy as np
 import pytest
+import torch  # noqa: F401 - its products are used where it is imported
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -123,6 +126,31 @@ def test_scores_never_rise_and_no_position_comes_twice(k: int, seed: int) -> Non
     assert (np.diff(hits.scores, axis=1) <= 0).all()
     assert all(len(set(row)) == k for row in hits.indices.tolist())
     assert (hits.indices != np.arange(61)[:, None]).all()
+
+
+def test_the_same_answer_with_and_without_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, gallery = almost_copies(3000)
+    queries.flags.writeable = gallery.flags.writeable = False
+    assert "torch" in sys.modules
+    with_torch = rank(queries, gallery, 10)
+    monkeypatch.delitem(sys.modules, "torch")
+    without = rank(queries, gallery, 10)
+    np.testing.assert_array_equal(with_torch.indices, without.indices)
+    np.testing.assert_array_equal(with_torch.scores, without.scores)
+    assert_same(without, rank_in_float64(queries, gallery, 10))
+
+
+@pytest.mark.parametrize("crowd", [0, 10**9])
+@pytest.mark.parametrize("width", [1, 700, 1100, 2999])
+def test_parts_of_the_gallery_give_the_best_of_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, crowd: int, width: int
+) -> None:
+    queries, gallery = random_rows(9, 16, seed=1), random_rows(3000, 16)
+    gallery[2990:] = gallery[:10]  # equal scores in the first part and the last
+    queries[:5] = gallery[2990:2995]
+    monkeypatch.setattr(ranking, "BLOCK_BYTES", 4 * len(queries) * width)
+    monkeypatch.setattr(ranking, "_CROWD", crowd)
+    assert_same(rank(queries, gallery, 12), rank_in_float64(queries, gallery, 12))
 
 
 def test_no_query() -> None:

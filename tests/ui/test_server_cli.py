@@ -81,9 +81,90 @@ def test_from_photos_to_hits_and_back(
     assert hits_of(live.stdout) == found[0]
 
     file = tmp_path / "shop.snapshot"
-    assert "snapshot shoes-0" in fgir("collection", "snapshot", "qdrant:shop", "--out", file).stdout
+    assert "snapshot shoes-0" in fgir("collection", "snapshot", "qdrant:shop", file).stdout
     assert len(json.loads(file.read_bytes())) == 16
     assert "shoes-0.snapshot" in fgir("collection", "snapshots", "qdrant:shop").stdout
+
+
+def test_what_is_known_of_items_is_asked_of_a_server(
+    fgir: Fgir, stub: QdrantStub, photos: Path, encoder: Path
+):
+    mine = ["--encoder", encoder, "--runtime", "eager"]
+    query = photos / "red" / "0.png"
+    fgir("index", photos, "--out", "qdrant:shop", *mine)
+    asked = ["--where", 'label = "red" or id = "blue/2.png"']
+    done = fgir("search", "qdrant:shop", query, "-k", 99, "--json", *asked, *mine)
+    wanted = {f"red/{number}.png" for number in range(4)} | {"blue/2.png"}
+    assert {id_ for id_, _ in hits_of(done.stdout)} == wanted
+    done = fgir("collection", "items", "qdrant:shop", "--json", *asked)
+    assert {one["id"] for one in json.loads(done.stdout)} == wanted
+    assert "listed 5 items" in done.stderr
+    done = fgir("collection", "items", "qdrant:shop", "--limit", 2, *asked)
+    assert (len(done.stdout.splitlines()), "listed 2 of 5 items" in done.stderr) == (2, True)
+    done = fgir("collection", "items", "qdrant:shop", "--limit", 2)
+    assert "listed 2 of 16 items" in done.stderr
+    done = fgir("collection", "items", "qdrant:shop", "--where", "price > 3")
+    assert "no index of price: the server reads every item" in done.stderr
+
+    said(fgir("remove", "qdrant:shop", *asked), 3, "removing 5 of 16 items of qdrant:shop must be")
+    done = fgir("remove", "qdrant:shop", *asked, "--yes")
+    assert "removed 5; 11 items are left" in done.stdout
+    assert "removed 4; 7 items" in fgir("remove", "qdrant:shop", "--label=grey", "--yes").stdout
+    done = fgir("collection", "items", "qdrant:shop", "--json")
+    assert {one["label"] for one in json.loads(done.stdout)} == {"green", "blue"}
+    done = fgir("add", "qdrant:shop", photos / "red", "--label", "rouge", *mine)
+    assert "indexed 4; 11 items" in done.stdout
+    done = fgir("collection", "items", "qdrant:shop", "--json", "--where", 'label = "rouge"')
+    assert {one["id"] for one in json.loads(done.stdout)} == {f"rouge/{n}.png" for n in range(4)}
+
+
+def test_exported_from_a_server_and_imported_into_one(
+    fgir: Fgir, stub: QdrantStub, photos: Path, encoder: Path, tmp_path: Path
+):
+    mine = ["--encoder", encoder, "--runtime", "eager"]
+    query = photos / "red" / "0.png"
+    fgir("index", photos, "--out", "qdrant:shop", *mine)
+
+    def answer(place: object) -> list[tuple[str, float]]:
+        return hits_of(fgir("search", place, query, "-k", 99, "--json", *mine).stdout)
+
+    exported = tmp_path / "else" / "exported"
+    assert "exported 16" in fgir("collection", "export", "qdrant:shop", exported).stdout
+    assert "imported 16" in fgir("collection", "import", exported, tmp_path / "folder").stdout
+    for _ in range(2):  # again: as after an interruption
+        assert "imported 16" in fgir("collection", "import", exported, "qdrant:again").stdout
+    assert answer(tmp_path / "folder") == answer("qdrant:again") == answer("qdrant:shop")
+
+    from_folder = tmp_path / "from folder"
+    assert "exported 16" in fgir("collection", "export", tmp_path / "folder", from_folder).stdout
+    assert "imported 16" in fgir("collection", "import", from_folder, "qdrant:third").stdout
+    items = [
+        sorted(fgir("collection", "items", place, "--csv").stdout.splitlines())
+        for place in ("qdrant:shop", "qdrant:again", "qdrant:third")
+    ]
+    assert items[0] == items[1] == items[2]
+    done = fgir("collection", "import", exported, "qdrant:more", "--engine", "exact")
+    said(done, 3, "--engine must be left out")
+    explained = fgir("explain", "qdrant:third", query, "--hit", "blue/1.png", "--encoder", encoder)
+    assert "score" in explained.stdout, explained.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("collection", "compact", "qdrant:shop"),
+        ("collection", "duplicates", "qdrant:shop"),
+        ("collection", "merge", "qdrant:shop", "folder"),
+        ("collection", "merge", "folder", "qdrant:shop"),
+        ("index", "PHOTOS", "--out", "qdrant:shop", "--sync"),
+        ("index", "PHOTOS", "--out", "qdrant:shop", "--sync", "--watch", "1"),
+        ("replay", "drawing.json", "qdrant:shop"),
+    ],
+    ids=" ".join,
+)
+def test_what_only_a_folder_can_do_is_said(fgir: Fgir, photos: Path, words: tuple[str, ...]):
+    done = fgir(*(photos if word == "PHOTOS" else word for word in words))
+    said(done, 3, "must be in a folder for this; got qdrant:shop. Copy it into one with")
 
 
 def test_what_a_server_cannot_do_is_said(
@@ -109,6 +190,9 @@ def test_what_a_server_cannot_do_is_said(
 def test_nobody_there_and_wrong_key(
     fgir: Fgir, stub: QdrantStub, monkeypatch: pytest.MonkeyPatch, photos: Path
 ):
+    from indexer.qdrant.server import Patience
+
+    monkeypatch.setattr(Patience.__init__, "__defaults__", (1, 0.3, 0.01, 0.05))
     monkeypatch.setenv("QDRANT_API_KEY", "another-secret")
     done = fgir("collection", "info", "qdrant:shop")
     said(done, 3, "must accept the key in QDRANT_API_KEY")

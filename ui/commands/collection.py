@@ -1,13 +1,15 @@
 """``fgir collection``: what one can ask of a collection as a whole."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ui import options
+from ui.commands import collection_copies, duplicates
+from ui.commands.items import items
 
-app = typer.Typer(help="Look at a collection and check it.", no_args_is_help=True)
+app = typer.Typer(help="Look at a collection, check it and copy it.", no_args_is_help=True)
+app.command()(items)
 
 
 @app.command()
@@ -41,49 +43,6 @@ def verify(collection: options.Place) -> None:
 
 
 @app.command()
-def copy(
-    source: options.Place,
-    target: options.Place,
-    engine: Annotated[
-        str, typer.Option(help="Search engine of a new folder: see fgir index.")
-    ] = "faiss_flat",
-) -> None:
-    """Copy a collection: from a folder to a server, from a server to a folder, or within either.
-
-    A target that is there must be of the same encoder; its items of the same id are replaced.
-    """
-    from indexer.copying import copy_items
-    from ui.building import copy_target, open_collection
-    from ui.progress import progress
-
-    with (
-        open_collection(source) as opened,
-        copy_target(target, opened, engine) as copied,
-        progress("Copying", len(opened)) as advance,
-    ):
-        count = copy_items(opened, copied, advance)
-    typer.echo(f"copied {count:,} items to {target}")
-
-
-@app.command()
-def snapshot(
-    collection: options.Place,
-    out: Annotated[Path, typer.Option(help="The file to write.")],
-) -> None:
-    """Make a snapshot of a collection on a server and download it.
-
-    It holds what lies on the node that is asked: ask each node of a cluster.
-    """
-    from indexer.qdrant.snapshots import download_snapshot, make_snapshot
-    from ui.building import server_of
-
-    with server_of(collection) as server:
-        made = make_snapshot(server.location)
-        download_snapshot(server, made, out)
-    typer.echo(f"{out}: {made.bytes:,} bytes, snapshot {made.name}")
-
-
-@app.command()
 def snapshots(collection: options.Place) -> None:
     """List the snapshots of a collection that lie on the node that is asked."""
     from indexer.qdrant.snapshots import list_snapshots
@@ -109,3 +68,8 @@ def alias(
     with server_of(collection) as server:
         point_alias(server, name)
     typer.echo(f"{name} is {collection}")
+
+
+for name, command in collection_copies.COMMANDS.items():
+    app.command(name)(command)
+app.command()(duplicates.duplicates)

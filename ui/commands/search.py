@@ -13,6 +13,7 @@ from ui.text import shown
 
 if TYPE_CHECKING:
     from indexer.collection import SearchHit
+    from indexer.filters import Condition
     from retrieval.data import Modality
     from retrieval.encoder import Encoder
     from retrieval.encoder_pair import EncoderPair
@@ -43,6 +44,7 @@ def search(
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Hits for each query.")] = 10,
+    where: options.Where = None,
     gallery: Annotated[
         Path | None, typer.Option(help="Show queries and hits in this .html or .png file.")
     ] = None,
@@ -71,19 +73,21 @@ def search(
     asked = {Modality.PHOTO: queries or [], Modality.SKETCH: sketch or []}
     _check_queries(asked[Modality.PHOTO], asked[Modality.SKETCH])
     reranking = options.reranking(rerank)
+    condition = options.condition(where)
     with open_collection(collection, engine=engine) as opened:
         encoder = encoder_of(opened, encoder_folder)
         fingerprint = fingerprint_for(encoder, opened.fingerprint)
         check_fingerprint("the encoder", fingerprint, opened.fingerprint)
         if asked[Modality.SKETCH]:
             check_sketch_door(encoder, opened.place)
-        searching = _Searching(opened, encoder, k, runtime, reranking)
+        searching = _Searching(opened, encoder, k, runtime, reranking, condition)
         answers = [one for kind, paths in asked.items() for one in searching.answers(paths, kind)]
         if not answers:
             raise BadInputError("queries must hold at least one readable picture; got none.")
         for notice in opened.notices:
             typer.echo(notice, err=True)
-    typer.echo(_json(answers) if as_json else _lines(answers))
+        nothing = "no item matches --where" if len(opened) else "the collection is empty"
+    typer.echo(_json(answers) if as_json else _lines(answers, nothing))
     if gallery is not None:
         from ui.gallery import gallery_rows, write_gallery
 
@@ -133,6 +137,7 @@ class _Searching:
     k: int
     runtime: str
     reranking: "Reranking | None"
+    where: "Condition | None"
 
     def answers(self, queries: Sequence[Path], modality: "Modality") -> list[_Answer]:
         """Of the queries that can be read; the others are named."""
@@ -148,7 +153,9 @@ class _Searching:
             return []
         if self.reranking is None:
             fingerprint = self.collection.fingerprint
-            found = self.collection.search(encoded.vectors, self.k, fingerprint=fingerprint)
+            found = self.collection.search(
+                encoded.vectors, self.k, fingerprint=fingerprint, where=self.where
+            )
         else:
             from indexer.disk import DiskCollection
             from indexer.reranked import reranked_search
@@ -166,6 +173,7 @@ class _Searching:
                 self.k,
                 self.reranking,
                 modality=modality,
+                where=self.where,
             )
         return [_Answer(query, modality, hits) for query, hits in zip(kept, found, strict=True)]
 
@@ -196,11 +204,11 @@ def _plain(hit: "SearchHit") -> dict[str, object]:
     }
 
 
-def _lines(answers: Sequence[_Answer]) -> str:
+def _lines(answers: Sequence[_Answer], nothing: str) -> str:
     lines = []
     for one in answers:
         name = f"{one.modality} {shown(str(one.query))}"
-        lines.append(name + ("" if one.hits else ": the collection is empty"))
+        lines.append(name + ("" if one.hits else f": {nothing}"))
         for hit in one.hits:
             words = [hit.item.id, hit.item.label] if hit.item.label else [hit.item.id]
             lines.append(f"{hit.rank:>4}  {hit.score:.4f}  {shown('  '.join(words))}")

@@ -21,8 +21,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from indexer.copying import take_snapshot
 from indexer.disk import DiskCollection
+from indexer.exporting import export_collection
+from indexer.importing import import_collection
 from indexer.interruption import Interruption
+from indexer.merging import merge_collections
 from indexer.sources import entries_of_folder
 from indexer.store import Store
 from retrieval.errors import EXIT_INTERRUPTED, BusyError, FgirError, StorageError
@@ -109,6 +113,7 @@ def _child(job: dict[str, Any]) -> None:
             "change_with_faults": change_with_faults,
             "as_nobody": as_nobody,
             "build": build,
+            "keep": keep,
         }
         jobs[kind](**job)
         status = 0
@@ -174,6 +179,74 @@ def change_with_faults(
         change(**facts)
     except StorageError as failure:
         os._exit(failure.exit_code)
+
+
+def keep(
+    what: str,
+    folder: str,
+    other: str,
+    out: str,
+    *,
+    kill_at_line: int | None = None,
+    count_lines: str | None = None,
+    most_bytes: int | None = None,
+    fail_call: int | None = None,
+    error: int = errno.EIO,
+) -> None:
+    """Compact, copy, export, import or merge a collection, killed or with a fault as above.
+
+    ``other`` is what is imported or merged, in blocks of four items, and ``out`` what is made.
+    """
+    DiskCollection.blocks.__defaults__ = (4,)
+    counter = _LineCounter(kill_at_line)
+    if most_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
+    if fail_call is not None:
+        _fail(fail_call, error)
+    if kill_at_line is not None or count_lines is not None:
+        sys.settrace(counter.trace)
+    try:
+        _KEPT[what](Path(folder), Path(other), Path(out))
+    except StorageError as failure:
+        os._exit(failure.exit_code)
+    sys.settrace(None)
+    if count_lines is not None:
+        Path(count_lines).write_text(str(counter.count))
+
+
+def _compact(folder: Path, other: Path, out: Path) -> None:
+    with DiskCollection.open(folder, write=True) as collection:
+        collection.compact()
+
+
+def _snapshot(folder: Path, other: Path, out: Path) -> None:
+    take_snapshot(folder, out)
+
+
+def _export(folder: Path, other: Path, out: Path) -> None:
+    with DiskCollection.open(folder) as collection:
+        export_collection(collection, out)
+
+
+def _import(folder: Path, other: Path, out: Path) -> None:
+    import_collection(other, out)
+
+
+def _merge(folder: Path, other: Path, out: Path) -> None:
+    with (
+        DiskCollection.open(folder, write=True) as collection,
+        DiskCollection.open(other) as opened,
+    ):
+        merge_collections(collection, [opened])
+
+
+_KEPT: dict[str, Callable[[Path, Path, Path], None]] = {
+    "compact": _compact,
+    "snapshot": _snapshot,
+    "export": _export,
+    "import": _import,
+    "merge": _merge,
+}
 
 
 def _fail(number: int, error: int) -> None:

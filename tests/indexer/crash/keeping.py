@@ -1,0 +1,131 @@
+"""Compacting, copying, exporting, importing and merging, killed or failing anywhere."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from indexer.disk import DiskCollection
+from indexer.exporting import export_collection
+from indexer.importing import import_collection
+from retrieval.errors import StorageError
+from tests.indexer.crash import workload
+from tests.indexer.crash.forks import Forks
+from tests.indexer.gallery import FINGERPRINT, item_of, items_of, vector_of, vectors_of
+
+STEPS = 12
+SEED = 8
+DONE, FULL, KILLED = 0, StorageError.exit_code, -9
+OTHERS = [f"other {number}" for number in range(13)]
+
+
+class Keeping:
+    """A collection, what is to be imported or merged, and what came of it.
+
+    Args:
+        root: A folder for all of it.
+        what: compact, snapshot, export, import or merge.
+        engine: Of the collections.
+    """
+
+    def __init__(self, root: Path, what: str, engine: str) -> None:
+        self._what = what
+        self._engine = engine
+        self._root = root
+        self._base = root / "base"
+        self._folder = root / "c"
+        self._out = root / "out"
+        self._other = root / "other"
+        make: dict[str, Any] = {"dim": workload.DIM, "fingerprint": FINGERPRINT, "engine": engine}
+        with DiskCollection.create(self._base, **make) as collection:
+            for step in workload.steps(SEED, 0, STEPS):
+                workload.do(collection, step)
+            if what == "import":
+                export_collection(collection, self._other)
+        if what == "merge":
+            with DiskCollection.create(self._other, **make) as collection:
+                collection.add(vectors_of(OTHERS), items_of(OTHERS), fingerprint=FINGERPRINT)
+        self.begin()
+
+    def begin(self) -> None:
+        """Put everything back to where it was."""
+        for folder in (self._folder, self._out):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._base, self._folder)
+
+    def run(self, forks: Forks, **fault: Any) -> int:
+        """Do it in another process, killed or with a fault; the exit status."""
+        return forks.run(
+            "keep",
+            what=self._what,
+            folder=str(self._folder),
+            other=str(self._other),
+            out=str(self._out),
+            **fault,
+        )
+
+    def lines(self, forks: Forks) -> int:
+        """How many lines of the storage code it takes."""
+        counted = self._root / "lines"
+        assert self.run(forks, count_lines=str(counted)) == DONE
+        self.check(whole=True)
+        self.begin()
+        return int(counted.read_text())
+
+    def check(self, *, whole: bool) -> bool:
+        """Compare what there is with what must be; whether it is done."""
+        model = workload.model_at(SEED, STEPS)
+        if self._what == "merge":
+            done = self._check_merged(model)
+        else:
+            generation = workload.check(self._folder, SEED, STEPS, self._engine)
+            assert generation == STEPS
+            done = self._out.exists() or self._what == "compact"
+        if self._out.exists():
+            self._check_out(model)
+        assert done or not whole
+        return done
+
+    def end(self, forks: Forks) -> None:
+        """Run it again to its end, unless it was there, and look for leftovers."""
+        if not self._out.exists():
+            assert self.run(forks) == DONE
+        self.check(whole=True)
+        assert [path.name for path in self._folder.rglob("*.partial")] == []
+        if self._what in ("snapshot", "import"):
+            assert [path.name for path in self._root.glob(".*.partial")] == []
+        self.begin()
+
+    def _check_out(self, model: dict[str, int]) -> None:
+        if self._what == "export":
+            shutil.rmtree(self._root / "imported", ignore_errors=True)
+            import_collection(self._out, self._root / "imported")
+        found = self._root / "imported" if self._what == "export" else self._out
+        origin = {"export": "../c/", "import": "../base/", "snapshot": ""}[self._what]
+        with DiskCollection.open(found) as collection:
+            collection.verify()
+            _check_items(collection, {name: (one, origin) for name, one in model.items()})
+
+    def _check_merged(self, model: dict[str, int]) -> bool:
+        with DiskCollection.open(self._folder) as collection:
+            collection.verify()
+            merged = [name for name in OTHERS if name in collection]
+            assert merged == OTHERS[: len(merged)]
+            assert len(merged) % 4 == 0 or merged == OTHERS  # whole blocks
+            mine = {name: (one, "") for name, one in model.items()}
+            _check_items(collection, mine | dict.fromkeys(merged, (0, "../other/")))
+        return merged == OTHERS
+
+
+def _check_items(collection: DiskCollection, model: dict[str, tuple[int, str]]) -> None:
+    """Raise unless there are exactly the items of the model: version, and where paths lead."""
+    assert sorted(collection.ids()) == sorted(model)
+    for item, row in zip(collection.items, collection.vectors, strict=True):
+        version, origin = model[item.id]
+        want = item_of(item.id, version)
+        assert item == replace(want, path=origin + want.path)
+        np.testing.assert_array_equal(row, vector_of(item.id, version))
+    hits = collection.search(collection.vectors, 1, fingerprint=FINGERPRINT)
+    assert [found[0].item.id for found in hits] == collection.ids()
