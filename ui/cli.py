@@ -31,6 +31,7 @@ from ui.commands import (
     remove,
     replay,
     search,
+    serve,
     train,
 )
 from ui.text import shown
@@ -58,6 +59,7 @@ for panel, commands in {
         search.search,
         explain.explain,
         replay.replay,
+        serve.serve,
     ),
     "Measure": (
         evaluate.evaluate,
