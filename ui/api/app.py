@@ -49,7 +49,7 @@ def make_app(
     )
     app.state.service, app.state.has_key = opened, key is not None
     for part in (service, search, items, classify):
-        app.include_router(part.router, prefix="/v1")
+        app.include_router(part.router)
     add_handlers(app)
     app.add_middleware(Admission, limits=opened.limits)
     app.add_middleware(Guard, hosts=hosts, origins=origins, key=key)

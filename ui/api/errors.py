@@ -11,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from retrieval.errors import BadInputError, FgirError
-from retrieval.image_headers import Refusal
 from retrieval.plugins import unknown
 
 from .answers import Json
@@ -98,8 +97,3 @@ def sentence_of(errors: Sequence[Any], known: Sequence[str]) -> str:
     want = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     got = "nothing" if first["type"] == "missing" else shown(first["input"])
     return f"{name or 'the body'} must be {want}; got {got}. See /v1/openapi.json."
-
-
-def said(subject: str, refusal: Refusal) -> BadInputError:
-    """A refusal as an error about a subject."""
-    return BadInputError(f"{subject} {refusal}")

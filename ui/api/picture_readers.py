@@ -106,7 +106,7 @@ class PictureReaders:
                 answer, made = receive(process.stdout)
             except (OSError, EOFError):
                 _end(process)
-                got = f"one that takes over {self._seconds:g} s" if late.is_set() else "no end"
+                got = f"over {self._seconds:g} s of work" if late.is_set() else "a dead decoder"
                 raise BadInputError(
                     f"{asked['name']} must be one that can be decoded; got {got}. "
                     "Save it again as JPEG or PNG."

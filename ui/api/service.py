@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from PIL import Image
 
 from retrieval.data import Modality
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import open_encoder
 from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import BadInputError
+from retrieval.images import is_blank
+from retrieval.transforms import Transform
 from ui.building import encoder_of
 
 from .encoding import Encoding, Vector
@@ -82,10 +85,16 @@ class Service:
     def vector_of_picture(self, shelf: Shelf, data: bytes, modality: Modality) -> Vector:
         """Of a picture file, (1, D)."""
         self._check_door(shelf, modality)
-        name = str(modality)
-        return self.encoding.vector(
-            shelf.encoder, modality, lambda wanted: self.readers.pixels(data, name, wanted)
-        )
+
+        def read(wanted: Transform) -> Image.Image:
+            image = self.readers.pixels(data, str(modality), wanted)
+            if modality is Modality.SKETCH and is_blank(image):
+                raise BadInputError(
+                    "sketch must be a drawing; got a blank picture. Draw something."
+                )
+            return image
+
+        return self.encoding.vector(shelf.encoder, modality, read)
 
     def vector_of_drawing(self, shelf: Shelf, drawing: dict[str, object]) -> Vector:
         """Of strokes, (1, D)."""

@@ -156,9 +156,12 @@ class Shelf:
     def _open_again(self) -> None:
         with suppress(FgirError):
             self.source.close()
-        self.source = DiskCollection.open(
-            self.folder, write=self.writable, fingerprint=self.fingerprint
-        )
+        try:
+            self.source = DiskCollection.open(
+                self.folder, write=self.writable, fingerprint=self.fingerprint
+            )
+        except BadInputError as error:  # it was there: the client has done nothing wrong
+            raise DamagedDataError(str(error)) from error
 
 
 def item_of(collection: DiskCollection, id_: str) -> Item | None:

@@ -17,7 +17,7 @@ from ..service import Found, Service
 from ..shelf import Shelf
 from .search import picture_of
 
-router = APIRouter(tags=["classify"], responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["classify"], responses=REFUSALS)
 
 
 class VectorToClassify(BaseModel):
@@ -74,7 +74,9 @@ def _by_photo(service: Service, shelf: Shelf, form: Form) -> Json:
 
 
 def _by_vector(shelf: Shelf, vector: list[float]) -> Json:
-    return _answer(shelf, scaled("vector", np.array(vector, np.float64), shelf.source.dim))
+    return _answer(
+        shelf, scaled("vector", np.array(vector, np.float64), shelf.now().collection.dim)
+    )
 
 
 def _answer(shelf: Shelf, vector: Vector) -> Json:

@@ -35,7 +35,7 @@ from ..service import Found, Service
 from ..shelf import Shelf, item_of
 from .search import picture_of
 
-router = APIRouter(tags=["items"], responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["items"], responses=REFUSALS)
 
 LIMITS = Limits()
 

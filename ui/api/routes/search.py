@@ -16,7 +16,7 @@ from ..queries import DRAWING, Answered, Asked, PhotoQuery, Query, asked_by, hit
 from ..service import Found, Service
 from ..shelf import Shelf
 
-router = APIRouter(tags=["search"], responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["search"], responses=REFUSALS)
 
 _NUMBERS = ("k", "offset")
 

@@ -18,7 +18,7 @@ from ..errors import LOG, RequestError
 from ..service import Found
 from ..shelf import Shelf
 
-router = APIRouter(tags=["service"], responses=REFUSALS)
+router = APIRouter(prefix="/v1", tags=["service"], responses=REFUSALS)
 
 
 @router.get("/health", responses={200: {"model": HealthAnswer}})
