@@ -100,6 +100,8 @@ def _drawn(asked: dict[str, Any], data: bytes) -> _Answer:
         drawing = format_called("canvas").drawing(json.loads(data))
     except Refusal as refusal:
         raise BadInputError(f"drawing {refusal}") from None
+    except BadInputError as error:
+        raise BadInputError(f"drawing must be one; {error}") from None
     image = drawing.raster(asked["side"], asked["pen"])
     return {"size": image.size}, image.convert("RGB").tobytes()
 

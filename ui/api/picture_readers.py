@@ -121,8 +121,10 @@ class PictureReaders:
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
         process = self._idle.get()
         try:
-            if process is None or process.poll() is not None:
-                process = self._started()
+            if process is not None and process.poll() is not None:
+                _end(process)
+                process = None
+            process = process or self._started()
             yield process
         finally:
             self._idle.put(process)

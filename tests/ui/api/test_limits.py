@@ -160,7 +160,7 @@ def test_conditions_are_not_too_deep(shop: TestClient):
     ],
 )
 def test_drawings_are_bounded(shop: TestClient, drawing: dict[str, Any]):
-    refused(shop.post(SEARCH, json={"drawing": drawing}), 400, "drawing must be")
+    refused(shop.post(SEARCH, json={"drawing": drawing}), 400, "drawing must", "got")
 
 
 def test_bodies_are_bounded(serve: Serve, made: Path):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from PIL import Image, ImageDraw
 
 from indexer.disk import DiskCollection
@@ -24,12 +23,12 @@ from tests.ui.api.conftest import STROKES, Serve, photo
 SEARCH = "/v1/collections/shop/search"
 
 
-def ids(answer: Response) -> list[str]:
+def ids(answer: Any) -> list[str]:
     assert answer.status_code == 200, answer.text
     return [hit["id"] for hit in answer.json()["hits"]]
 
 
-def refused(answer: Response, status: int, *words: str) -> None:
+def refused(answer: Any, status: int, *words: str) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/json"
     assert list(answer.json()) == ["error"]
