@@ -377,6 +377,18 @@ class DiskCollection:
             self._read()
             return True
 
+    def frozen(self) -> Self:
+        """What is there now, for search alone: no later change or refresh reaches it.
+
+        It costs nothing, needs no closing and stays when this object is closed.
+        """
+        with self._mutex:
+            self._check_not_closed()
+            kept = type(self)(self.folder, self._manifest, self.engine)
+            kept._view, kept._state = self._current_view(), self._state
+            kept._rejected = list(self.rejected().items())
+            return kept
+
     def verify(self) -> list[str]:
         """Read every stored byte again and compare; what is wrong but costs no answer is returned.
 

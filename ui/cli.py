@@ -32,6 +32,7 @@ from ui.commands import (
     remove,
     replay,
     search,
+    serve,
     train,
 )
 from ui.text import shown
@@ -60,6 +61,7 @@ for panel, commands in {
         page.ui,
         explain.explain,
         replay.replay,
+        serve.serve,
     ),
     "Measure": (
         evaluate.evaluate,
