@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from indexer.build import build_collection
+from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
 from indexer.sources import Entry
 from retrieval.encoder import build_encoder
@@ -21,7 +22,7 @@ from retrieval.encoder_pair import EncoderPair
 from ui.api.app import make_app
 from ui.api.limits import Limits
 from ui.api.service import Service
-from ui.building import create_or_resume
+from ui.building import create_or_resume_folder
 
 STROKES = {"strokes": [{"p": [[40, 60], [200, 60], [120, 190], [40, 60]]}]}
 
@@ -41,7 +42,7 @@ def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for label in ("red", "green", "blue", "grey")
         for number in range(4)
     ]
-    with create_or_resume(root / "shop", pair, "exact") as collection:
+    with create_or_resume_folder(root / "shop", pair, EngineChoice("exact")) as collection:
         build_collection(collection, entries, root / "photos", pair, runtime="eager")
     return root
 

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from indexer.build import build_collection
+from indexer.choice import EngineChoice
 from indexer.collection import Item
 from indexer.disk import DiskCollection
 from indexer.sources import Entry
@@ -270,11 +271,11 @@ def test_a_reader_sees_what_another_process_has_added(serve: Serve, root: Path):
 def test_a_collection_made_anew_takes_the_place(serve: Serve, root: Path):
     import shutil
 
-    from ui.building import create_or_resume
+    from ui.building import create_or_resume_folder
 
     client = serve(root / "shop")
     pair = open_encoder(root / "pair")
-    with create_or_resume(root / "anew", pair, "exact") as collection:
+    with create_or_resume_folder(root / "anew", pair, EngineChoice("exact")) as collection:
         entries = [Entry("one", "red/0.png")]
         build_collection(collection, entries, root / "photos", pair, runtime="eager")
     shutil.rmtree(root / "shop")

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image, ImageDraw
 
+from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
 from indexer.filters import Equal
 from indexer.reranked import reranked_search
@@ -183,10 +184,10 @@ def test_an_unknown_item_is_not_found(shop: TestClient, asked: dict[str, Any]):
 
 def test_an_encoder_of_photos_takes_no_sketch(serve: Serve, root: Path):
     from retrieval.encoder import build_encoder
-    from ui.building import create_or_resume
+    from ui.building import create_or_resume_folder
 
     encoder = build_encoder("small", size=64, dim=12)
-    create_or_resume(root / "other", encoder, "exact").close()
+    create_or_resume_folder(root / "other", encoder, EngineChoice("exact")).close()
     client = serve(root / "other")
     assert client.get("/v1/collections/other").json()["sketches"] is False
     answer = client.post("/v1/collections/other/search", json={"drawing": STROKES})
