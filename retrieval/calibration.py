@@ -19,7 +19,7 @@ from .errors import BadInputError
 from .openset_metrics import expected_calibration_error
 
 LEAST, MOST = 1e-2, 1e2
-"""Between these T is sought: a classifier that is never wrong would want 0, a useless one infinity."""
+"""T is sought between these: who is never wrong would have it 0, who knows nothing infinite."""
 
 _STEPS = 60  # halvings of log T: far below what float64 tells apart
 

@@ -131,9 +131,7 @@ class Classifier(nn.Module):
         return digest.hexdigest()
 
 
-def build_head(
-    options: Mapping[str, Any], channels: tuple[int, int], num_classes: int
-) -> Head:
+def build_head(options: Mapping[str, Any], channels: tuple[int, int], num_classes: int) -> Head:
     """The head of a name and options.
 
     Args:

@@ -1,4 +1,4 @@
-"""A classifier as a folder: an encoder as it is saved alone, and beside it what tells classes apart.
+"""A classifier as a folder: an encoder as it is saved alone, and what tells classes apart.
 
 ::
 

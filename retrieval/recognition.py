@@ -86,7 +86,11 @@ class RecognitionReport:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        words = [*map(str, self.scores), f"NLL {self.surprise:.3f}", f"ECE {self.calibration_error:.1%}"]
+        words = [
+            *map(str, self.scores),
+            f"NLL {self.surprise:.3f}",
+            f"ECE {self.calibration_error:.1%}",
+        ]
         return "  ".join(words)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How a training step computes an encoder or a classifier: no more than what is learned, in the recipe's precision.
+"""How a step computes an encoder or a classifier: what is learned, in the recipe's precision.
 
 Layers that are not learned need no gradients: they run once, folded and rounded, and what comes out
 of them can be kept (:mod:`train.cached`). Norms that are frozen are constants: they are folded into

@@ -16,6 +16,7 @@ from retrieval.errors import EXIT_INTERRUPTED, FgirError
 from ui.commands import (
     add,
     catalogue,
+    classify,
     collection,
     compare,
     contours,
@@ -28,6 +29,7 @@ from ui.commands import (
     index,
     on_the_fly,
     openset,
+    recognise,
     remove,
     replay,
     search,
@@ -59,6 +61,7 @@ for panel, commands in {
         explain.explain,
         replay.replay,
     ),
+    "Recognise photos": (classify.classify, recognise.recognise),
     "Measure": (
         evaluate.evaluate,
         on_the_fly.on_the_fly,

@@ -40,9 +40,7 @@ class Head(nn.Module, ABC):
 
     def settings(self) -> dict[str, Any]:
         """The file's name and every option; what the builder knows is left out."""
-        options = [
-            name for name in inspect.signature(type(self)).parameters if name not in FACTS
-        ]
+        options = [name for name in inspect.signature(type(self)).parameters if name not in FACTS]
         values = {name: getattr(self, name) for name in options}
         return {"name": type(self).__module__.rsplit(".", 1)[-1], **values}
 

@@ -1,6 +1,7 @@
 """Bilinear pooling."""
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from ._pooling import Pooling
 from ._second_order import (
@@ -11,7 +12,6 @@ from ._second_order import (
     signed_root,
     upper_triangle,
 )
-from torch.nn import functional as F
 
 
 class Bilinear(Pooling):
