@@ -1,4 +1,4 @@
-"""The square root of symmetric matrices by their eigenvalues, with a gradient that is always safe."""
+"""The square root of symmetric matrices by their eigenvalues, with a gradient that is safe."""
 
 from typing import Any
 

@@ -37,5 +37,14 @@ class CountSketch(nn.Module):
         return zeros.index_add(-1, self.places, descriptors * self.signs.to(descriptors))
 
     def spectrum(self, descriptors: Tensor) -> Tensor:
-        """Half of the discrete Fourier transform of the sketch: (..., C) to (..., dim // 2 + 1)."""
-        return torch.fft.rfft(self(descriptors))
+        """Half of the discrete Fourier transform of the sketch: (..., C) to (..., dim // 2 + 1).
+
+        In complex128: most sums of a long sketch are exactly 0, and what rounding in single
+        precision makes of them, 1e-8, a root would raise to 1e-4.
+        """
+        return torch.fft.rfft(self(descriptors.double()))
+
+
+def sketch_of(spectra: Tensor, dim: int) -> Tensor:
+    """The mean of the sketches that have these spectra: (B, N, dim // 2 + 1) to (B, dim)."""
+    return torch.fft.irfft(spectra.mean(dim=1), n=dim)

@@ -1,11 +1,10 @@
 """Compact bilinear pooling by tensor sketch."""
 
-import torch
 from torch import Tensor
 
 from ._pooling import Pooling
 from ._second_order import check_channels, check_sizes, positions, signed_root_and_norm
-from ._sketching import CountSketch
+from ._sketching import CountSketch, sketch_of
 
 
 class CompactBilinear(Pooling):
@@ -48,7 +47,7 @@ class CompactBilinear(Pooling):
         """z, before the root: (B, C, h, w) to (B, d)."""
         descriptors = positions(last)  # (B, N, C)
         product = self.first.spectrum(descriptors) * self.second.spectrum(descriptors)
-        return torch.fft.irfft(product.mean(dim=1), n=self.dim)
+        return sketch_of(product, self.dim).to(last.dtype)
 
     def out_dim(self, channels: tuple[int, int]) -> int:
         check_channels("compact_bilinear", self.channels, channels)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..errors import BadInputError
 from ._pooling import Pooling
 from ._second_order import check_channels, check_sizes, positions, signed_root_and_norm
-from ._sketching import CountSketch
+from ._sketching import CountSketch, sketch_of
 
 ORDERS = 4
 
@@ -68,7 +68,7 @@ class KernelPooling(Pooling):
         product: Tensor = first.spectrum(descriptors)
         for sketch in others:
             product = product * sketch.spectrum(descriptors)
-            terms.append(torch.fft.irfft(product.mean(dim=1), n=self.dim))
+            terms.append(sketch_of(product, self.dim).to(last.dtype))
         return torch.cat(
             [weight * term for weight, term in zip(self.weights, terms, strict=True)], dim=1
         )
