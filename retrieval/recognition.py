@@ -31,7 +31,8 @@ def place_of_right(logits: NDArray[np.float64], targets: NDArray[np.int64]) -> N
     check_shape("targets", targets, (len(logits),), "Give one target for each row.")
     right = logits[np.arange(len(targets)), targets][:, None]
     below: NDArray[np.int64] = (logits < right).sum(axis=1)
-    return logits.shape[1] - below
+    places: NDArray[np.int64] = logits.shape[1] - below
+    return places
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
 from .optimization import (
+    AnyEncoder,
     backbones_of,
     keep_norms,
     learning_rate_share,
@@ -40,7 +41,7 @@ from .state import (
     optimizer_tensors,
 )
 from .step import TrainStep
-from .tasks._task import AnyEncoder, Task
+from .tasks._task import Task
 from .validation import ValidationScore
 
 

@@ -33,6 +33,8 @@ class LowRankBilinear(Head):
         and section 3.2; m = 100, r = 8 there.
     """
 
+    pooling: projected_bilinear.ProjectedBilinear
+
     def __init__(self, channels: int, num_classes: int, width: int = 100, rank: int = 8) -> None:
         if rank < 2 or rank % 2:
             raise BadInputError(f"rank of low_rank_bilinear must be even and above 0; got {rank}.")
@@ -42,9 +44,9 @@ class LowRankBilinear(Head):
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
-        projection = self.pooling.projection
-        columns = projection(last).flatten(2)  # (B, m, N)
+        columns = self.pooling.projection(last).flatten(2)  # (B, m, N)
         responses = torch.einsum("krm,bmn->bkrn", self.factors, columns)
         energies = responses.square().sum(dim=3) / columns.shape[2]  # (B, K, r)
         positive, negative = energies.chunk(2, dim=2)
-        return positive.sum(dim=2) - negative.sum(dim=2) + self.bias
+        logits: Tensor = positive.sum(dim=2) - negative.sum(dim=2) + self.bias
+        return logits

@@ -42,9 +42,11 @@ class CountSketch(nn.Module):
         In complex128: most sums of a long sketch are exactly 0, and what rounding in single
         precision makes of them, 1e-8, a root would raise to 1e-4.
         """
-        return torch.fft.rfft(self(descriptors.double()))
+        spectrum: Tensor = torch.fft.rfft(self(descriptors.double()))
+        return spectrum
 
 
 def sketch_of(spectra: Tensor, dim: int) -> Tensor:
     """The mean of the sketches that have these spectra: (B, N, dim // 2 + 1) to (B, dim)."""
-    return torch.fft.irfft(spectra.mean(dim=1), n=dim)
+    sketch: Tensor = torch.fft.irfft(spectra.mean(dim=1), n=dim)
+    return sketch

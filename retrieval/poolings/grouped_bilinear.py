@@ -51,7 +51,7 @@ class GroupedBilinear(Pooling):
 
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         grouped: Tensor = self.grouping(last).flatten(2)  # (B, G c, N)
-        members = grouped.unflatten(1, (self.groups, self.width))  # (B, G, c, N)
+        members = grouped.reshape(len(grouped), self.groups, self.width, -1)  # (B, G, c, N)
         members = members + self.codes[:, :, None]
         joined = members.transpose(1, 2).flatten(2)  # (B, c, G N): one sum over both
         products = joined @ joined.transpose(1, 2) / grouped.shape[2]  # (B, c, c)

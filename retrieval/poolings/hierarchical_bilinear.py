@@ -47,7 +47,7 @@ class HierarchicalBilinear(Pooling):
             raise BadInputError(
                 "hierarchical_bilinear needs the early map; got None. Pass both maps."
             )
-        coarse = F.adaptive_avg_pool2d(early, last.shape[2:])  # (B, C_early, h, w)
+        coarse = F.adaptive_avg_pool2d(early, (last.shape[2], last.shape[3]))  # (B, C_early, h, w)
         product: Tensor = self.of_last(last) * self.of_early(coarse)  # (B, d, h, w)
         return signed_root_and_norm(product.mean(dim=(2, 3)))
 

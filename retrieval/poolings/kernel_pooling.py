@@ -1,6 +1,7 @@
 """Kernel pooling: products of up to four channels, sketched."""
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,7 @@ class KernelPooling(Pooling):
         """z, before the root: (B, C, h, w) to (B, 1 + C + 3 dim)."""
         descriptors = positions(last)  # (B, N, C)
         terms = [torch.ones_like(descriptors[:, 0, :1]), descriptors.mean(dim=1)]
-        first, *others = self.sketches
+        first, *others = (cast(CountSketch, sketch) for sketch in self.sketches)
         product: Tensor = first.spectrum(descriptors)
         for sketch in others:
             product = product * sketch.spectrum(descriptors)

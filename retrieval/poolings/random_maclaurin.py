@@ -48,7 +48,8 @@ class RandomMaclaurin(Pooling):
         """z, before the root: (B, C, h, w) to (B, d)."""
         descriptors = positions(last)  # (B, N, C)
         first, second = (descriptors @ one.to(descriptors).T for one in self.signs)
-        return (first * second).mean(dim=1) / self.dim**0.5
+        products: Tensor = (first * second).mean(dim=1)
+        return products / self.dim**0.5
 
     def out_dim(self, channels: tuple[int, int]) -> int:
         check_channels("random_maclaurin", self.channels, channels)

@@ -123,7 +123,7 @@ def test_gradients_of_a_dead_map_are_finite(pooling: Pooling) -> None:
 
 def test_settings_make_the_same_part_again(pooling: Pooling) -> None:
     settings = json.loads(json.dumps(pooling.settings()))
-    again: Pooling = plugins.build(poolings, settings)
+    again: Pooling = plugins.build(poolings, settings).eval()
     again.load_state_dict(pooling.state_dict())
     last, early = maps()
     assert again.settings() == pooling.settings()

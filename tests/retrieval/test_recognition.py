@@ -205,7 +205,7 @@ def test_an_encoder_exchanged_is_noticed(saved: Path, tmp_path: Path) -> None:
 
 
 def test_names_and_temperatures_that_cannot_be() -> None:
-    with pytest.raises(BadInputError, match="classes must be two names or more.*got 'a' twice"):
+    with pytest.raises(BadInputError, match=r"classes must be two names or more.*got 'a' twice"):
         build_classifier(["a", "b", "a"], "small", size=32)
     with pytest.raises(BadInputError, match="temperature must be above 0 and finite; got 0"):
         classifier().with_temperature(0)
