@@ -49,7 +49,8 @@ class RandomMaclaurin(Pooling):
         descriptors = positions(last)  # (B, N, C)
         first, second = (descriptors @ one.to(descriptors).T for one in self.signs)
         products: Tensor = (first * second).mean(dim=1)
-        return products / self.dim**0.5
+        scaled: Tensor = products / self.dim**0.5
+        return scaled
 
     def out_dim(self, channels: tuple[int, int]) -> int:
         check_channels("random_maclaurin", self.channels, channels)
