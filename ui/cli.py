@@ -16,6 +16,7 @@ from retrieval.errors import EXIT_INTERRUPTED, FgirError
 from ui.commands import (
     add,
     catalogue,
+    classify,
     collection,
     compare,
     contours,
@@ -29,6 +30,7 @@ from ui.commands import (
     on_the_fly,
     openset,
     page,
+    recognise,
     remove,
     replay,
     search,
@@ -63,6 +65,7 @@ for panel, commands in {
         replay.replay,
         serve.serve,
     ),
+    "Recognise photos": (classify.classify, recognise.recognise),
     "Measure": (
         evaluate.evaluate,
         on_the_fly.on_the_fly,
