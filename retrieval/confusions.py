@@ -58,14 +58,14 @@ def confusions(report: EvaluationReport, most: int) -> list[Confusion]:
     classes, counts = np.unique(targets[outcomes.judged], return_counts=True)
     asked = dict(zip(classes.tolist(), counts.tolist(), strict=True))
     pairs: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
-    for row, right, other in zip(rows.tolist(), targets[rows].tolist(), found.tolist(), strict=True):
+    for row, right, other in zip(
+        rows.tolist(), targets[rows].tolist(), found.tolist(), strict=True
+    ):
         if right != other:
             pair = (min(right, other), max(right, other))
             pairs.setdefault(pair, ([], []))[int(right > other)].append(row)
     made = [
-        Confusion(
-            first, second, tuple(one), tuple(two), asked.get(first, 0), asked.get(second, 0)
-        )
+        Confusion(first, second, tuple(one), tuple(two), asked.get(first, 0), asked.get(second, 0))
         for (first, second), (one, two) in pairs.items()
     ]
     made.sort(key=lambda one: (-one.hits, -one.hits / one.count, one.first, one.second))

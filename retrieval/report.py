@@ -153,8 +153,8 @@ def _look_alikes(report: EvaluationReport) -> str:
     drawn = PictureRows(report)
     shown = [drawn.row(_surest(report, pair)) for pair in pairs[:EXAMPLES]]
     explained = (
-        "Pairs of classes, and the queries of each that have the other at rank 1. Below: the "
-        "surest mistake of the first pairs."
+        f"Pairs of {targets_name(report.relevance)}, and the queries of each that have the other "
+        "at rank 1. Below: the surest mistake of the first pairs."
     )
     head = ["A", "B", "A taken for B", "B taken for A", "of both"]
     return section("Look-alikes", explained, table(head, rows), *shown)

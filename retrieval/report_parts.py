@@ -53,7 +53,7 @@ def about(report: EvaluationReport) -> str:
     return f"{parts} · {date}" if date else parts
 
 
-def figures_section(reports: Sequence[Figured]) -> str:
+def figures_section(reports: Sequence[Figured], title: str = "Figures") -> str:
     """Every figure of every run with its intervals."""
     names = list(dict.fromkeys(score.name for report in reports for score in report.scores))
     rows = []
@@ -67,7 +67,7 @@ def figures_section(reports: Sequence[Figured]) -> str:
         "brackets the 95 % bootstrap interval over whole classes (or over the photos that sketches "
         "look for). Ties count against the system."
     )
-    return section("Figures", explained, table(["run", *names], rows))
+    return section(title, explained, table(["run", *names], rows))
 
 
 def curves_section(reports: Sequence[EvaluationReport]) -> str:

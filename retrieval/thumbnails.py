@@ -19,10 +19,15 @@ QUALITY = 78
 def thumbnail(
     path: Path | bytes, modality: Modality = Modality.PHOTO, *, side: int = SIDE
 ) -> str | None:
-    """A picture, or the bytes of a photo's file, as a data URI, or None where it cannot be read; strokes are drawn.
+    """A picture as a data URI, or None where it cannot be read; strokes are drawn.
 
     It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no
     place, no camera, no owner.
+
+    Args:
+        path: A file, or the bytes of a photo's.
+        modality: What it shows.
+        side: Its longer side in pixels, at most.
     """
     try:
         if modality is Modality.SKETCH and isinstance(path, Path):

@@ -110,7 +110,9 @@ def read_metrics(file: Path) -> list[EpochReport]:
     try:
         lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         known = {one.name for one in fields(EpochReport)}
-        reports = [EpochReport(**{name: line[name] for name in known & set(line)}) for line in lines]
+        reports = [
+            EpochReport(**{name: line[name] for name in known & set(line)}) for line in lines
+        ]
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise BadInputError(
             f"{file} must be what fgir train wrote; got {type(error).__name__}: {error}. "

@@ -59,9 +59,7 @@ class Opened:
             vector: Vectors = door.vectors(wanted[None])
         return None if unusable(vector) else vector
 
-    def search(
-        self, vector: Vectors, k: int, where: Condition | None = None
-    ) -> list[SearchHit]:
+    def search(self, vector: Vectors, k: int, where: Condition | None = None) -> list[SearchHit]:
         """At most ``k`` hits that the condition holds for, best first."""
         fingerprint = self.collection.fingerprint
         return self.collection.search(vector, k, fingerprint=fingerprint, where=where)[0]

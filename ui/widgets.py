@@ -56,7 +56,8 @@ def plain(text: str) -> str:
 def cards_of(collection: DiskCollection, hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     """Hits for :func:`ui.hits.hits`."""
     return [
-        card_of(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)} for hit in hits
+        card_of(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)}
+        for hit in hits
     ]
 
 

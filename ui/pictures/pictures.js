@@ -49,12 +49,13 @@ function made(choosable) {
 
 function fill(card, one, choosable, chosen) {
   card.label.textContent = one.label;
+  card.label.hidden = !one.label;
   card.note.textContent = one.note;
   card.note.hidden = !one.note;
   card.image.hidden = !one.picture;
   card.gone.hidden = Boolean(one.picture);
   if (one.picture && card.image.src !== one.picture) card.image.src = one.picture;
-  card.image.alt = choosable ? "" : one.label; // a button says it itself
+  card.image.alt = choosable ? "" : one.label || one.id; // a button says it itself
   card.body.title = one.id;
   if (choosable) {
     card.body.setAttribute("aria-label", `${one.label}, ${one.id}`);

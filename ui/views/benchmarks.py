@@ -77,7 +77,7 @@ def _evaluations(runs: Path) -> None:
         k = st.number_input("K of Recall@K", 1, 1000, 1, key=_K, width=160)
         report_view(_VIEW, comparison_parts(compare(_loaded(first), _loaded(second), k=int(k))))
         return
-    report_view("benchmarks_list", [figures_section(found[:LISTED])])
+    report_view("benchmarks_list", [figures_section(found[:LISTED], "All evaluations")])
     if len(found) > LISTED:
         st.caption(f"The newest {LISTED} of {len(found):,} are listed; all can be chosen above.")
     report_view(_VIEW, report_parts([_loaded(first)]))

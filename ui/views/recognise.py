@@ -148,7 +148,7 @@ def _likely(this: Opened, vector: Vectors, likely: Likely, place: int) -> None:
         title = f"Nearest pictures of {likely.label}"
         pictures(
             f"recognise_evidence_{place}",
-            [card | {"label": card["id"]} for card in cards],
+            [card | {"label": ""} for card in cards],
             title=title,
             strip=True,
         )

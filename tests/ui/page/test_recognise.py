@@ -12,10 +12,10 @@ from streamlit.testing.v1 import AppTest
 from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
 from indexer.recognition import Recogniser
+from tests.ui.page.at_view import all_data_of, at_view, said
 from ui import resources
 from ui.resources import opened
 from ui.views import recognise as view
-from tests.ui.page.at_view import all_data_of, at_view, said
 
 Opened = Callable[[Path], AppTest]
 
@@ -93,9 +93,7 @@ def test_alpha_decides_whether_it_is_one_of_them(page: Opened, shapes: Path):
     assert not test.warning
 
 
-def test_a_photo_is_encoded_once(
-    page: Opened, shapes: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_photo_is_encoded_once(page: Opened, shapes: Path, monkeypatch: pytest.MonkeyPatch):
     test = page(shapes).run()
     test.file_uploader(key="recognise_photo").upload("a.png", lying(), "image/png")
     test.run()
