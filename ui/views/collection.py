@@ -141,7 +141,7 @@ def _selection(this: Opened, folder: Path) -> None:
         str(name): value for name, value in item.payload.items()
     }
     report_view("collection_item", [facts({name: shown(str(one)) for name, one in known.items()})])
-    count = f"{len(chosen):,} picture{'s' * (len(chosen) > 1)}"
+    count = _counted(len(chosen), "picture")
     st.button("Choose none", on_click=_choose, args=([],), width="stretch")
     with st.popover(f"Remove {count}", icon=":material/delete:", width="stretch"):
         st.markdown(
@@ -155,6 +155,10 @@ def _selection(this: Opened, folder: Path) -> None:
             on_click=_remove,
             args=(folder, chosen),
         )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _remove(folder: Path, ids: list[str]) -> None:
@@ -182,7 +186,7 @@ def _add(folder: Path) -> None:
         "Photos", type=TYPES, accept_multiple_files=True, key=key, max_upload_size=20
     )
     if not st.button(
-        f"Add {len(files):,} photo{'s' * (len(files) != 1)}",
+        f"Add {_counted(len(files), 'photo')}" if files else "Add",
         type="primary",
         key="collection_add",
         disabled=not files or len(files) > MOST_FILES,
@@ -218,11 +222,11 @@ def _check(folder: Path) -> None:
 
 
 def _facts(this: Opened) -> None:
+    named = {"encoder's name": str(encoder_facts(this.encoder)["name"])}
     known = {
         name: f"{value:,}" if isinstance(value, int) else shown(value)
-        for name, value in this.collection.info().items()
+        for name, value in (named | this.collection.info()).items()
     }
-    known["encoder's name"] = str(encoder_facts(this.encoder)["name"])
     parts = [section("What it is", "", facts(known))]
     rejected = this.collection.rejected()
     if rejected:
@@ -279,7 +283,7 @@ def _duplicates(this: Opened) -> None:
     progress.empty()
     further = sum(map(len, groups)) - len(groups)
     st.markdown(
-        f"{len(groups):,} groups; {further:,} of {len(this.collection):,} pictures repeat another."
+        f"{_counted(len(groups), 'group')}; {further:,} of {len(this.collection):,} pictures repeat another."
     )
     for number, group in enumerate(groups[:GROUPS]):
         _group(this, number, group)
