@@ -234,7 +234,7 @@ def _facts(this: Opened) -> None:
             [cell(_escaped(path), kind="name"), cell(_escaped(reason))]
             for path, reason in list(rejected.items())[:REJECTED]
         ]
-        said = f"{len(rejected):,} pictures were not taken"
+        said = f"Not taken: {_counted(len(rejected), 'picture')}"
         if len(rejected) > REJECTED:
             said += f"; {REJECTED} are listed, fgir collection info names all"
         parts.append(section("Rejected", f"{said}.", table(["picture", "why"], rows)))
@@ -283,7 +283,8 @@ def _duplicates(this: Opened) -> None:
     progress.empty()
     further = sum(map(len, groups)) - len(groups)
     st.markdown(
-        f"{_counted(len(groups), 'group')}; {further:,} of {len(this.collection):,} pictures repeat another."
+        f"{_counted(len(groups), 'group')}; {further:,} of {len(this.collection):,} pictures "
+        "repeat another."
     )
     for number, group in enumerate(groups[:GROUPS]):
         _group(this, number, group)

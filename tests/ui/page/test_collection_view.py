@@ -154,7 +154,7 @@ def test_rejected_pictures_are_listed_with_reasons(page: Opened, shop: Path):
     test = page(shop).run()
     test.button_group("collection_part").set_value("Check").run()
     (about,) = all_data_of(test, "fgir_report_view")
-    assert "1 pictures were not taken" in about["html"]
+    assert "Not taken: 1 picture." in about["html"]
     assert "a&lt;b&gt;.png" in about["html"]
 
 
