@@ -139,7 +139,7 @@ def _look_alikes(report: EvaluationReport) -> str:
     pairs = confusions(report, PAIRS) if report.query.num_classes < len(report.query) else []
     if not pairs:  # nothing is taken for another, or every query is a class of its own
         return ""
-    names = report.query.names | report.gallery.names
+    names = {**report.query.names, **report.gallery.names}
     rows = [
         [
             cell(escape(names.get(pair.first, str(pair.first))), kind="name"),

@@ -185,7 +185,8 @@ def test_known_queries_are_wrongly_refused_no_more_often_than_allowed(
 
 def test_photos_alone_in_their_class_keep_the_promise() -> None:
     rng = np.random.default_rng(4)
-    repeats, p = 800, []
+    repeats = 800
+    p: list[float] = []
     while len(p) < repeats:
         targets = rng.integers(0, 12, 19)  # most draws have photos that are alone
         rows = 3 * np.eye(12)[targets] + rng.standard_normal((19, 12))
