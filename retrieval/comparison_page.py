@@ -24,11 +24,17 @@ def write_comparison_page(comparison: Comparison, path: Path) -> None:
     Raises:
         StorageError: The file cannot be written.
     """
+    parts = comparison_parts(comparison)
+    write(path, page(f"{comparison.first.benchmark}: A and B", parts))
+
+
+def comparison_parts(comparison: Comparison) -> list[str]:
+    """What :func:`write_comparison_page` puts on the page, as HTML."""
     runs = (comparison.first, comparison.second)
     drawn = [PictureRows(run) for run in runs]
     first = comparison.differences[0]
     won, lost = len(comparison.won_rows), len(comparison.lost_rows)
-    parts = [
+    return [
         header("Comparison", runs[0].benchmark, about(runs[0])),
         tiles(
             [
@@ -45,7 +51,6 @@ def write_comparison_page(comparison: Comparison, path: Path) -> None:
         _changed("Lost by B", "Only A answers these.", comparison.lost_rows, comparison, drawn),
         *map(facts_section, runs),
     ]
-    write(path, page(f"{runs[0].benchmark}: A and B", parts))
 
 
 def _differences(differences: Sequence[Difference]) -> str:

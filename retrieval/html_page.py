@@ -21,12 +21,18 @@ def page(title: str, parts: Sequence[str]) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>",
-            f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head><body><main>",
+            f"<style>{style()}</style></head><body><main>",
             *parts,
             "</main></body></html>",
             "",
         ]
     )
+
+
+def style(*, root: str = ":root", body: str = "body") -> str:
+    """The style of a page, for other elements in place of the whole page and its body."""
+    text = _STYLE.read_text(encoding="utf-8")
+    return text.replace(":root {", f"{root} {{").replace("body {", f"{body} {{")
 
 
 def write(path: Path, html: str) -> None:

@@ -186,7 +186,7 @@ def openset_report(
     _check(benchmark, dealt, query_vectors)
     started = time.perf_counter()
     targets = benchmark.gallery.targets[dealt.gallery]
-    conformal = Openset.fit(gallery_vectors, targets)
+    conformal = Openset.fit(gallery_vectors, targets, seed=seed)
     neighbours = NearestLabels.fit(
         gallery_vectors,
         targets,
@@ -200,8 +200,8 @@ def openset_report(
     facts = [*benchmark.notes, *notes]
     if conformal.singles:
         facts.append(
-            f"{conformal.singles} gallery photos are alone in their class and have no part in the "
-            "scale of p-values; there are no p-values by class."
+            f"{conformal.singles} gallery photos are alone in their class: their nearest photo is "
+            "of another one, and there are no p-values by class."
         )
     else:
         told[P_BY_CLASS] = conformal.p_values_by_class(query_vectors).p

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .charts import bar, columns
+from .confusions import Confusion, confusions
 from .errors import BadInputError
 from .evaluation_report import EvaluationReport
 from .figures import Score, percent, recall_name, targets_name
@@ -21,6 +22,12 @@ ROWS = 6
 
 CLASSES = 15
 """Hardest classes that are listed."""
+
+PAIRS = 12
+"""Pairs of classes taken for one another that are listed."""
+
+EXAMPLES = 3
+"""Of them, those that are shown as pictures."""
 
 
 def write_page(reports: Sequence[EvaluationReport], path: Path) -> None:
@@ -37,13 +44,23 @@ def write_page(reports: Sequence[EvaluationReport], path: Path) -> None:
         BadInputError: No report.
         StorageError: The file cannot be written.
     """
+    parts = report_parts(reports)
+    write(path, page(reports[0].title, parts))
+
+
+def report_parts(reports: Sequence[EvaluationReport]) -> list[str]:
+    """What :func:`write_page` puts on the page, as HTML.
+
+    Raises:
+        BadInputError: No report.
+    """
     if not reports:
         raise BadInputError("reports must hold at least one; got none. Evaluate something first.")
     first = reports[0]
     title = ", ".join(dict.fromkeys(report.benchmark for report in reports))
     line = f"{first.name} · {about(first)}" if first.name else about(first)
     alone = len(reports) == 1
-    parts = [
+    return [
         header("Evaluation", title, line if alone else f"{len(reports)} runs · {about(first)}"),
         tiles([_tile(score) for score in _headline(first)]) if alone else "",
         notes(list(dict.fromkeys(note for report in reports for note in report.notes))),
@@ -51,10 +68,10 @@ def write_page(reports: Sequence[EvaluationReport], path: Path) -> None:
         curves_section(reports),
         _ranks(first),
         _classes(first),
+        _look_alikes(first),
         *_pictures(first),
         *map(facts_section, reports),
     ]
-    write(path, page(first.title, parts))
 
 
 def _headline(report: EvaluationReport) -> list[Score]:
@@ -115,6 +132,37 @@ def _classes(report: EvaluationReport) -> str:
     )
     head = [kinds, name, "", "queries"]
     return section(f"Hardest {kinds}", explained, table(head, rows))
+
+
+def _look_alikes(report: EvaluationReport) -> str:
+    """The pairs of classes that are taken for one another, some with their pictures."""
+    pairs = confusions(report, PAIRS) if report.query.num_classes < len(report.query) else []
+    if not pairs:  # nothing is taken for another, or every query is a class of its own
+        return ""
+    names = {**report.query.names, **report.gallery.names}
+    rows = [
+        [
+            cell(escape(names.get(pair.first, str(pair.first))), kind="name"),
+            cell(escape(names.get(pair.second, str(pair.second))), kind="name"),
+            cell(f"{len(pair.first_rows):,}/{pair.first_count:,}", kind="figure"),
+            cell(f"{len(pair.second_rows):,}/{pair.second_count:,}", kind="figure"),
+            cell(f"{percent(pair.hits / pair.count)}%", kind="figure"),
+        ]
+        for pair in pairs
+    ]
+    drawn = PictureRows(report)
+    shown = [drawn.row(_surest(report, pair)) for pair in pairs[:EXAMPLES]]
+    explained = (
+        f"Pairs of {targets_name(report.relevance)}, and the queries of each that have the other "
+        "at rank 1. Below: the surest mistake of the first pairs."
+    )
+    head = ["A", "B", "A taken for B", "B taken for A", "of both"]
+    return section("Look-alikes", explained, table(head, rows), *shown)
+
+
+def _surest(report: EvaluationReport, pair: Confusion) -> int:
+    scores = report.outcomes.hits.scores
+    return max(pair.first_rows + pair.second_rows, key=lambda row: float(scores[row, 0]))
 
 
 def _pictures(report: EvaluationReport) -> list[str]:

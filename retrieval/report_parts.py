@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,26 @@ from .statistics import wilson
 _LAST_K = 128
 
 
-def encoder_name(report: EvaluationReport) -> str:
+class Figured(Protocol):
+    """What has figures and a name: a report, or as much of it as a list needs."""
+
+    @property
+    def benchmark(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Encoder and re-ranking in a few words, as far as known."""
+        ...
+
+    @property
+    def scores(self) -> tuple[Score, ...]:
+        """The figures."""
+        ...
+
+
+def encoder_name(report: Figured) -> str:
     """What to call a run beside others."""
     return report.name or report.benchmark
 
@@ -34,7 +53,7 @@ def about(report: EvaluationReport) -> str:
     return f"{parts} · {date}" if date else parts
 
 
-def figures_section(reports: Sequence[EvaluationReport]) -> str:
+def figures_section(reports: Sequence[Figured], title: str = "Figures") -> str:
     """Every figure of every run with its intervals."""
     names = list(dict.fromkeys(score.name for report in reports for score in report.scores))
     rows = []
@@ -48,7 +67,7 @@ def figures_section(reports: Sequence[EvaluationReport]) -> str:
         "brackets the 95 % bootstrap interval over whole classes (or over the photos that sketches "
         "look for). Ties count against the system."
     )
-    return section("Figures", explained, table(["run", *names], rows))
+    return section(title, explained, table(["run", *names], rows))
 
 
 def curves_section(reports: Sequence[EvaluationReport]) -> str:

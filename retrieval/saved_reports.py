@@ -31,7 +31,7 @@ from .ranking import Ranking
 FORMAT = 1
 """Raised when older programs could no longer read a report."""
 
-_REPORT, _QUERIES, _GALLERY = "report.json", "queries.jsonl", "gallery.jsonl"
+REPORT, _QUERIES, _GALLERY = "report.json", "queries.jsonl", "gallery.jsonl"
 _FIGURES = ("average_precision", "average_precision_at_r", "r_precision")
 
 
@@ -61,7 +61,7 @@ def save(report: EvaluationReport, folder: Path) -> None:
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in parts.items()},
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / _REPORT, (text + "\n").encode("utf-8", "surrogateescape"))
+    write_atomically(folder / REPORT, (text + "\n").encode("utf-8", "surrogateescape"))
 
 
 def load(folder: Path) -> EvaluationReport:
@@ -71,10 +71,10 @@ def load(folder: Path) -> EvaluationReport:
         BadInputError: There is no report, or a newer program wrote it.
         DamagedDataError: A file is not what was written.
     """
-    path = folder / _REPORT
+    path = folder / REPORT
     if not path.is_file():
         raise BadInputError(
-            f"{folder} must be a folder that `fgir evaluate --out` wrote; got no {_REPORT} in it."
+            f"{folder} must be a folder that `fgir evaluate --out` wrote; got no {REPORT} in it."
         )
     try:
         about = json.loads(_text(path.read_bytes()))
@@ -148,7 +148,7 @@ def _report(
         query,
         query if same else _split(lines[_GALLERY], modality["gallery"]),
         _outcomes(lines[_QUERIES], about["gallery_size"], about["hits_kept"]),
-        tuple(_score(score) for score in about["scores"]),
+        tuple(score_of(score) for score in about["scores"]),
         about["encoder"],
         about["data"],
         about["run"],
@@ -157,7 +157,8 @@ def _report(
     )
 
 
-def _score(values: Mapping[str, Any]) -> Score:
+def score_of(values: Mapping[str, Any]) -> Score:
+    """One figure, as ``report.json`` has it."""
     pairs = {name: values[name] and tuple(values[name]) for name in ("interval", "clustered")}
     return Score(**{**values, **pairs})
 

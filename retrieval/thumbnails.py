@@ -16,14 +16,21 @@ SIDE = 176
 QUALITY = 78
 
 
-def thumbnail(path: Path, modality: Modality = Modality.PHOTO, *, side: int = SIDE) -> str | None:
+def thumbnail(
+    path: Path | bytes, modality: Modality = Modality.PHOTO, *, side: int = SIDE
+) -> str | None:
     """A picture as a data URI, or None where it cannot be read; strokes are drawn.
 
     It is decoded and encoded again, so that nothing of the file but its pixels enters the page: no
     place, no camera, no owner.
+
+    Args:
+        path: A file, or the bytes of a photo's.
+        modality: What it shows.
+        side: Its longer side in pixels, at most.
     """
     try:
-        if modality is Modality.SKETCH:
+        if modality is Modality.SKETCH and isinstance(path, Path):
             image = read_sketch(path, draft_size=side, size=side)
         else:
             image = decode(path, draft_size=side)

@@ -1,8 +1,11 @@
 """What a run says about itself: a line for each epoch, and what came out."""
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from retrieval.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,23 @@ class TrainResult:
     def untrained(self) -> EpochReport:
         """The encoder before training."""
         return self.reports[0]
+
+
+def read_metrics(file: Path) -> list[EpochReport]:
+    """The epochs that ``metrics.jsonl`` tells of.
+
+    Raises:
+        BadInputError: It is not what a run writes.
+    """
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        known = {one.name for one in fields(EpochReport)}
+        reports = [
+            EpochReport(**{name: line[name] for name in known & set(line)}) for line in lines
+        ]
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise BadInputError(
+            f"{file} must be what fgir train wrote; got {type(error).__name__}: {error}. "
+            "Leave it out."
+        ) from error
+    return reports

@@ -8,10 +8,12 @@ import streamlit as st
 
 from indexer.collection import SearchHit, Vectors
 from indexer.disk import DiskCollection
+from indexer.filters import Condition
+from indexer.recognition import Recogniser
 from retrieval.data import Modality
 from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of
-from retrieval.modalities import input_of
+from retrieval.modalities import input_of, photo_input
 from retrieval.strokes import Drawing
 from ui.building import encoder_of
 
@@ -45,9 +47,22 @@ class Opened:
             vector: Vectors = door.vectors(input_of(drawing, door.transform)[None])
         return None if unusable(vector) else vector
 
-    def search(self, vector: Vectors, k: int) -> list[SearchHit]:
-        """At most ``k`` hits, best first."""
-        return self.collection.search(vector, k, fingerprint=self.collection.fingerprint)[0]
+    def photo_vector(self, data: bytes, name: str) -> Vectors | None:
+        """The vector of a photo's file, (1, dim); None where nothing on it can be compared.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        door, _ = door_of(self.encoder, Modality.PHOTO)
+        wanted = photo_input(data, door.transform, name=name)
+        with self._one_at_a_time:
+            vector: Vectors = door.vectors(wanted[None])
+        return None if unusable(vector) else vector
+
+    def search(self, vector: Vectors, k: int, where: Condition | None = None) -> list[SearchHit]:
+        """At most ``k`` hits that the condition holds for, best first."""
+        fingerprint = self.collection.fingerprint
+        return self.collection.search(vector, k, fingerprint=fingerprint, where=where)[0]
 
 
 def opened(folder: Path) -> Opened:
@@ -59,6 +74,22 @@ def opened(folder: Path) -> Opened:
     one = _opened(folder, _stamp(folder))
     one.collection.refresh()
     return one
+
+
+def recogniser(folder: Path, this: Opened) -> Recogniser:
+    """The scales of the collection as it is now.
+
+    Raises:
+        BadInputError: It has fewer than two labels.
+    """
+    return _recogniser(folder, _stamp(folder), this.collection.generation, this.collection)
+
+
+@st.cache_resource(max_entries=1, show_spinner="Comparing the collection with itself …")
+def _recogniser(
+    folder: Path, made: tuple[int, int], generation: int, _collection: DiskCollection
+) -> Recogniser:
+    return Recogniser.fit(_collection)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Opening the collection …")

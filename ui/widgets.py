@@ -56,7 +56,8 @@ def plain(text: str) -> str:
 def cards_of(collection: DiskCollection, hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
     """Hits for :func:`ui.hits.hits`."""
     return [
-        _card(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)} for hit in hits
+        card_of(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)}
+        for hit in hits
     ]
 
 
@@ -65,12 +66,13 @@ def some_cards(collection: DiskCollection, count: int) -> list[dict[str, Any]]:
     items = collection.items
     places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))
     return [
-        _card(collection, items[place]) | {"rank": None, "score": None}
+        card_of(collection, items[place]) | {"rank": None, "score": None}
         for place in (places if items else [])
     ]
 
 
-def _card(collection: DiskCollection, item: Item) -> dict[str, Any]:
+def card_of(collection: DiskCollection, item: Item) -> dict[str, Any]:
+    """Id, label and picture of an item, for a component of ours."""
     path = collection.folder / item.path
     return {"id": item.id, "label": shown(item.label or item.id), "picture": _picture(path)}
 

@@ -26,6 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from retrieval import heads, plugins
 from retrieval.classifier import build_head
+from retrieval.heads import Head
 from retrieval.provenance import provenance
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -68,7 +69,7 @@ def measured(name: str, classes: int, batch: int, repeats: int) -> dict[str, obj
     seconds = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
-        torch.nn.functional.cross_entropy(head(last, early), targets).backward()
+        torch.nn.functional.cross_entropy(head(last, early), targets).backward()  # type: ignore[no-untyped-call]
         seconds.append(time.perf_counter() - started)
     return {
         "head": name,
@@ -80,7 +81,7 @@ def measured(name: str, classes: int, batch: int, repeats: int) -> dict[str, obj
     }
 
 
-def uncounted(head: torch.nn.Module) -> float:
+def uncounted(head: Head) -> float:
     """Of one picture: Fourier transforms and eigenvalues, by formula."""
     settings = head.settings()
     transforms = {"compact_bilinear": 2 * SIDE**2 + 1, "kernel_pooling": 4 * SIDE**2 + 3}

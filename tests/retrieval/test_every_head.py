@@ -73,7 +73,7 @@ def test_gradients_are_right(head: Head) -> None:
 def test_every_weight_learns(head: Head) -> None:
     last, early = maps()
     logits = head.double().train()(last, early)
-    torch.nn.functional.cross_entropy(logits, torch.arange(3)).backward()
+    torch.nn.functional.cross_entropy(logits, torch.arange(3)).backward()  # type: ignore[no-untyped-call]
     for name, parameter in head.named_parameters():
         if isinstance(head, LinearHead) or not name.startswith("pooling."):
             assert parameter.grad is not None, name

@@ -26,7 +26,13 @@ def distance(a: Rows, b: Rows) -> float:
     return round(1 - float(a.astype(np.float64) @ b.astype(np.float64)), 6)
 
 
-def left_out(gallery: Rows, targets: list[int]) -> list[tuple[int, float]]:
+def left_out(gallery: Rows) -> list[float]:
+    """Distance of each photo to the nearest other one."""
+    count = range(len(gallery))
+    return [min(distance(gallery[i], gallery[j]) for j in count if j != i) for i in count]
+
+
+def left_out_of_class(gallery: Rows, targets: list[int]) -> list[tuple[int, float]]:
     """(class, distance to the nearest other photo of it) of each photo that has one."""
     found = []
     for i, target in enumerate(targets):
@@ -41,16 +47,16 @@ def left_out(gallery: Rows, targets: list[int]) -> list[tuple[int, float]]:
 
 
 def by_loops(gallery: Rows, targets: list[int], query: Rows) -> tuple[int, float]:
-    scale = left_out(gallery, targets)
+    scale = left_out(gallery)
     nearest = min(range(len(targets)), key=lambda i: (distance(query, gallery[i]), targets[i]))
     a = distance(query, gallery[nearest])
-    return targets[nearest], (1 + sum(one >= a for _, one in scale)) / (len(scale) + 1)
+    return targets[nearest], (1 + sum(one >= a for one in scale)) / (len(scale) + 1)
 
 
 def by_class_by_loops(gallery: Rows, targets: list[int], query: Rows) -> tuple[int, float]:
     fits = []
     for target in sorted(set(targets)):
-        scale = [one for which, one in left_out(gallery, targets) if which == target]
+        scale = [one for which, one in left_out_of_class(gallery, targets) if which == target]
         a = min(
             distance(query, row) for row, own in zip(gallery, targets, strict=True) if own == target
         )
@@ -89,14 +95,28 @@ def test_p_values_are_the_definition(seed: int, coarse: bool) -> None:
 
 
 def test_p_values_by_hand() -> None:
-    # Left out: 0 and 10 are 10 apart, 100 and 140 are 40 apart; the photo at 200 is alone.
+    # Left out: 0 and 10 are 10 apart, 100 and 140 are 40; the photo at 200 is 60 from another one.
     gallery = at(0, 10, 100, 140, 200)
-    made = Openset.fit(gallery, np.array([3, 3, 5, 5, 8]))
-    assert (made.count, made.singles) == (4, 1)
-    labels, p = made.p_values(at(5, 10, 20, 120, 205, 290))
-    assert labels.tolist() == [3, 3, 3, 5, 8, 3]
-    #                5 away: all | 0: all | 10, a tie: all | 20: two | 5 away: all | 70: none
-    assert p.tolist() == [1, 1, 1, 3 / 5, 1, 1 / 5]
+    made = Openset.fit(gallery, np.array([3, 5, 5, 3, 8]))  # whatever their classes
+    assert (made.count, made.singles) == (5, 1)
+    labels, p = made.p_values(at(5, 20, 120.5, 240, 270, 300))
+    assert labels.tolist() == [3, 5, 3, 8, 8, 3]
+    #                5: all | 10, a tie: all | 19.5: three | 40, a tie | 70: none | 60, a tie: one
+    assert p.tolist() == [1, 1, 4 / 6, 4 / 6, 1 / 6, 2 / 6]
+
+
+def test_a_sample_of_photos_is_left_out_against_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openset, "SAMPLE", 12)
+    rng = np.random.default_rng(8)
+    gallery, queries = unit(rng.standard_normal((40, 4))), unit(rng.standard_normal((20, 4)))
+    made = Openset.fit(gallery, np.repeat([0, 1], 20), seed=3)
+    assert made.count == 12
+    everything = left_out(gallery)
+    chosen = np.random.default_rng(3).permutation(40)[:12]
+    scale = [everything[row] for row in chosen]
+    for query, p in zip(queries, made.p_values(queries).p, strict=True):
+        a = min(distance(query, row) for row in gallery)
+        assert p == pytest.approx((1 + sum(one >= a for one in scale)) / 13)
 
 
 def test_p_values_by_class_by_hand() -> None:
@@ -123,16 +143,16 @@ def test_the_order_of_the_gallery_does_not_matter() -> None:
 @given(st.integers(0, 2**32 - 1), st.booleans())
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_p_is_never_below_the_full_conformal_one(seed: int, coarse: bool) -> None:
-    """Which adds the query to its class; the promise rests on this."""
+    """Which puts the query among the photos; the promise rests on this."""
     rng = np.random.default_rng(seed)
     rows = rng.standard_normal((13, 3))
     if coarse:
         rows = np.rint(rows) + np.array([0.0, 0.0, 2.5])
     photos, targets = unit(rows), np.repeat([0, 1, 2], [4, 4, 5])
     gallery, query = photos[:-1], photos[-1]  # of class 2
-    full = left_out(photos, targets.tolist())
-    scale, (_, a) = full[:-1], full[-1]
-    marginal = (1 + sum(one >= a for _, one in scale)) / (len(scale) + 1)
+    *everything, nearest = left_out(photos)
+    marginal = (1 + sum(one >= nearest for one in everything)) / (len(everything) + 1)
+    *scale, (_, a) = left_out_of_class(photos, targets.tolist())
     own = [one for target, one in scale if target == 2]
     conditional = (1 + sum(one >= a for one in own)) / (len(own) + 1)
     made = Openset.fit(gallery, targets[:-1])
@@ -161,6 +181,21 @@ def test_known_queries_are_wrongly_refused_no_more_often_than_allowed(
         most = alpha + 3 * np.sqrt(alpha * (1 - alpha) / repeats)
         assert (p <= alpha).mean() <= most
     assert (p <= 0.4).mean() > 0.05  # it does refuse
+
+
+def test_photos_alone_in_their_class_keep_the_promise() -> None:
+    rng = np.random.default_rng(4)
+    repeats = 800
+    p: list[float] = []
+    while len(p) < repeats:
+        targets = rng.integers(0, 12, 19)  # most draws have photos that are alone
+        rows = 3 * np.eye(12)[targets] + rng.standard_normal((19, 12))
+        if (np.unique(targets[1:], return_counts=True)[1] > 1).any():
+            photos = unit(rows)
+            p.append(Openset.fit(photos[1:], targets[1:]).p_values(photos[:1]).p[0])
+    for alpha in (0.1, 0.3):
+        most = alpha + 3 * np.sqrt(alpha * (1 - alpha) / repeats)
+        assert np.mean(np.array(p) <= alpha) <= most
 
 
 def test_strangers_far_away_have_the_least_p() -> None:

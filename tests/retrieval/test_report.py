@@ -174,7 +174,7 @@ def test_best_and_worst_are_what_they_say(tmp_path: Path) -> None:
 def test_hardest_classes_come_first(tmp_path: Path) -> None:
     report = made_report(noise=2.0)
     text = written(lambda path: write_page([report], path), tmp_path).text
-    section = text[text.index("Hardest classes") : text.index("Surest mistakes")]
+    section = text[text.index("Hardest classes") : text.index("Look-alikes")]
     shares = [float(share) for share in re.findall(r"(\d+\.\d)%", section)]
     assert len(shares) == 6
     assert shares == sorted(shares)

@@ -1,6 +1,7 @@
 """Poolings of products, each against its definition as plain loops in float64."""
 
 import math
+from typing import cast
 
 import numpy as np
 import pytest
@@ -39,7 +40,8 @@ def mean_product(image: Rows) -> Rows:
             for a in range(len(x)):
                 for b in range(len(x)):
                     total[a, b] += x[a] * x[b]
-    return total / (image.shape[1] * image.shape[2])
+    mean: NDArray[np.float64] = total / (image.shape[1] * image.shape[2])
+    return mean
 
 
 def root_and_norm(values: Rows) -> Rows:
@@ -288,7 +290,9 @@ def test_hierarchical_bilinear_by_its_definition() -> None:
     u, v = (
         conv.weight.detach().numpy()[:, :, 0, 0] for conv in (pooling.of_last, pooling.of_early)
     )
-    a, b = (conv.bias.detach().numpy() for conv in (pooling.of_last, pooling.of_early))
+    a, b = (
+        cast(Tensor, conv.bias).detach().numpy() for conv in (pooling.of_last, pooling.of_early)
+    )
     for row, x, y in zip(found, last.numpy(), early.numpy(), strict=True):
         total = np.zeros(6)
         for i in range(H):

@@ -46,6 +46,10 @@ OPTIONS: dict[str, object] = {
 
 def ui(
     collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    runs: Annotated[
+        Path | None,
+        typer.Option(help="Folder below which evaluations and training runs are, to look at."),
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page's address.")] = 8501,
     host: Annotated[
         str, typer.Option(help="Address to listen at; another one opens the page to others.")
@@ -54,8 +58,14 @@ def ui(
         bool, typer.Option("--no-browser", help="Do not open a browser.")
     ] = False,
 ) -> None:
-    """Open the page: draw, and watch the collection answer stroke by stroke."""
+    """Open the page: draw, recognise a photo, look at the collection and at evaluations."""
     from indexer.disk import DiskCollection
+
+    if runs is not None and not runs.is_dir():
+        raise BadInputError(
+            f"--runs must be a folder; got {runs}. Give the one below which fgir evaluate --out "
+            "and fgir train --out wrote."
+        )
 
     with DiskCollection.open(collection) as opened:
         typer.echo(f"{len(opened):,} pictures in {collection}", err=True)
@@ -67,10 +77,11 @@ def ui(
         )
     check_port(host, port)
     typer.echo(f"http://{_address(host)}:{port}    Ctrl-C ends it", err=True)
-    run(collection, {"server.port": port, "server.address": host, "server.headless": no_browser})
+    options = {"server.port": port, "server.address": host, "server.headless": no_browser}
+    run(collection, options, runs)
 
 
-def run(collection: Path, options: dict[str, object]) -> None:
+def run(collection: Path, options: dict[str, object], runs: Path | None = None) -> None:
     """Serve the page until it is ended.
 
     Raises:
@@ -87,7 +98,8 @@ def run(collection: Path, options: dict[str, object]) -> None:
 
     words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
     app = Path(__file__).parents[1] / "app.py"
-    main_run.main([*words, str(app), "--", str(collection.absolute())], standalone_mode=False)
+    shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
+    main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
 
 
 def check_port(host: str, port: int) -> None:

@@ -1,0 +1,164 @@
+"""Recognise, Benchmarks and Collection in a real browser, at a desk and on a phone."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.retrieval.runs import made_report
+from tests.ui.conftest import ROOT
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'"
+)
+pytestmark = pytest.mark.browser
+
+from tests.ui.page.test_browser import FLAGS, Page, wait_until_served  # noqa: E402
+
+UPLOAD = '[data-testid="stFileUploader"] input'
+
+
+@pytest.fixture(scope="module")
+def shop(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A collection that may change, and runs beside it."""
+    copied = Path(shutil.copytree(shapes.parent, tmp_path_factory.mktemp("views") / "all"))
+    for name, noise in (("plain", 2.0), ("better", 0.8)):
+        made_report(name=f"net {name}", noise=noise).save(copied / "runs" / name)
+    return copied / shapes.name
+
+
+@pytest.fixture(scope="module")
+def address(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [sys.executable, "-m", "ui", "ui", str(shop), "--port", str(port), "--no-browser"]
+    log = tmp_path_factory.mktemp("log") / "server.txt"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [*words, "--runs", str(shop.parent / "runs")],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            wait_until_served(f"http://127.0.0.1:{port}/_stcore/health", server, log)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(60)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = os.environ.get("FGIR_CHROMIUM") or shutil.which("chromium")
+    if not path:
+        pytest.skip("needs Chromium: install it, or set FGIR_CHROMIUM to it.")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=path, headless=True, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def desk(browser, address) -> Iterator[Page]:
+    """One tab: the views are looked at one after the other, as a person does."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = Page(context.new_page()).open(address)
+    yield opened
+    context.close()
+    assert opened.complaints == []
+
+
+def go(page: Page, title: str) -> None:
+    page.page.get_by_role("link", name=title).first.click()
+
+
+def test_a_photo_is_recognised(desk: Page, shape_photos: Path):
+    go(desk, "Recognise")
+    desk.page.wait_for_selector("text=What is on the photo?")
+    desk.page.set_input_files(UPLOAD, shape_photos / "standing" / "2.png")
+    desk.page.wait_for_selector("h3:has-text('standing')")
+    first = desk.page.get_by_role("list", name="Nearest pictures of standing")
+    assert first.locator("img").count() == 4
+    assert first.locator(".note").first.inner_text() == "1.000"
+    assert first.evaluate("list => list.querySelector('img').naturalWidth") > 0
+    desk.page.wait_for_selector("text=None of these labels")
+    assert desk.wide() == [1280, 1280]
+
+
+def test_two_evaluations_are_compared(desk: Page):
+    go(desk, "Benchmarks")
+    desk.page.wait_for_selector("text=All evaluations")
+    desk.page.wait_for_selector("svg[aria-label='Recall@K'] polyline")
+    desk.page.get_by_role("combobox", name="Compare with").click()
+    desk.page.get_by_role("option").first.click()
+    desk.page.wait_for_selector("text=exact McNemar")
+    desk.page.wait_for_selector("h2:has-text('Won by B'), h2:has-text('Lost by B')")
+    assert desk.wide() == [1280, 1280]
+
+
+def test_the_map_shows_a_picture(desk: Page):
+    go(desk, "Benchmarks")
+    desk.page.get_by_role("radio", name="Map").click()
+    desk.page.wait_for_selector("circle >> nth=15", state="attached")
+    desk.page.get_by_role("img", name="Map of 16 pictures").focus()
+    desk.page.keyboard.press("ArrowRight")
+    desk.page.wait_for_selector(".map .card img[src^='data:image/jpeg']")
+    assert "/" in desk.page.locator(".map .card span").inner_text()
+
+
+def test_a_photo_is_added(desk: Page, shape_photos: Path, tmp_path: Path):
+    go(desk, "Collection")
+    desk.page.wait_for_selector("text=16 of 16 pictures")
+    desk.page.get_by_role("radio", name="Add", exact=True).click()
+    desk.page.get_by_role("textbox", name="Label of all of them").fill("bar")
+    new = tmp_path / "new.png"
+    content = (shape_photos / "lying" / "1.png").read_bytes()
+    new.write_bytes(content + b"\0")  # another file of the same picture
+    desk.page.set_input_files(UPLOAD, new)
+    desk.press("Add 1 photo")
+    desk.page.wait_for_selector("text=Added 1 of 1 photos")
+    desk.page.get_by_role("radio", name="Browse").click()
+    desk.page.wait_for_selector("text=17 of 17 pictures")
+    assert desk.page.locator("ol .label", has_text="bar").count() == 1
+
+
+def test_a_picture_is_removed_after_a_yes(desk: Page):
+    go(desk, "Collection")
+    for label in ("bar", "disc"):
+        desk.page.locator("ol button", has_text=label).first.click()
+    desk.page.wait_for_selector("text=Remove 2 pictures")
+    desk.page.locator("ol button", has_text="disc").first.click()
+    desk.page.get_by_role("button", name="Remove 1 picture").click()
+    desk.press("Yes, remove 1 picture")
+    desk.page.wait_for_selector("text=Removed 1; 16 pictures are left.")
+    desk.page.wait_for_selector("text=16 of 16 pictures")
+    assert desk.page.locator("ol .label", has_text="bar").count() == 0
+    assert desk.page.locator("ol button[aria-pressed='true']").count() == 0
+
+
+def test_nothing_moves_sideways_on_a_phone(desk: Page):
+    waits = {
+        "Recognise": "text=More allowed, more strangers are told.",
+        "Benchmarks": "text=Hardest classes",
+        "Collection": "ol button img",
+    }
+    for title, there in waits.items():
+        go(desk, title)
+        desk.page.wait_for_selector(there)
+        desk.page.set_viewport_size({"width": 390, "height": 844})
+        desk.page.wait_for_function("document.querySelector('.stMain').clientWidth <= 390")
+        assert desk.wide() == [390, 390]
+        assert desk.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+        desk.page.set_viewport_size({"width": 1280, "height": 900})
+        desk.page.get_by_role("link", name="Draw").first.wait_for()

@@ -1,0 +1,158 @@
+"""A photo in, its sub-category out, or that it is none of the known ones."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from indexer.collection import Vectors
+from indexer.filters import Equal
+from indexer.recognition import Likely, Recogniser, Recognition
+from retrieval.errors import BadInputError
+from retrieval.figures import percent
+from retrieval.thumbnails import thumbnail
+from ui.pictures import pictures
+from ui.resources import Opened, opened, recogniser
+from ui.views._page_view import PageView
+from ui.widgets import card_of, plain, safely
+
+ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Shares of wrong refusals one can allow."""
+
+SHOWN = 5
+"""Labels that are listed."""
+
+EVIDENCE = 8
+"""Pictures of each of them."""
+
+TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
+
+_PHOTO, _ALPHA = "recognise_photo", "recognise_alpha"
+_VECTOR = "recognise.vector"
+
+
+class Recognise(PageView):
+    """The photo at the left, what it may be at the right."""
+
+    title = "Recognise"
+    icon = ":material/label:"
+    order = 30
+
+    def show(self, folder: Path) -> None:
+        left, right = st.columns((2, 5), gap="medium")
+        with left:
+            given = st.file_uploader(
+                "A photo", type=TYPES, key=_PHOTO, max_upload_size=20, help="At most 20 MB."
+            )
+            photo = None if given is None else (given.file_id, given.name, given.getvalue())
+            _preview(photo)
+            alpha = st.select_slider(
+                "Wrong refusals that are allowed",
+                ALPHAS,
+                0.05,
+                format_func=lambda share: f"{100 * share:g} %",
+                key=_ALPHA,
+                help="Alpha: a photo with a p-value up to it is said to be none of the known.",
+            )
+            st.caption(
+                f"Of photos like those of this collection at most {100 * alpha:g} in 100 are "
+                "wrongly called unknown. More allowed, more strangers are told."
+            )
+        with right:
+            safely(_answer, folder, photo, alpha)
+
+
+Photo = tuple[str, str, bytes]
+"""Id of the upload, name and content of a file."""
+
+
+def _preview(photo: Photo | None) -> None:
+    shown = None if photo is None else thumbnail(photo[2], side=480)
+    if shown is not None:
+        st.image(shown, width="stretch", alt="The photo that is asked about")
+
+
+def _answer(folder: Path, photo: Photo | None, alpha: float) -> None:
+    this = opened(folder)
+    known = recogniser(folder, this)
+    if photo is None:
+        st.subheader("What is on the photo?", anchor=False)
+        st.markdown(
+            f"Add a photo. It is compared with {known.count:,} labelled pictures of "
+            f"{len(known.names):,} labels; the answer is a label with a probability, or that it "
+            "is none of them. The photo is not kept."
+        )
+        return
+    vector = _vector(this, photo)
+    found = known.recognise(vector)
+    _verdict(found, known, alpha)
+    for place, likely in enumerate(found.labels[:SHOWN]):
+        _likely(this, vector, likely, place)
+    with st.container(border=True):
+        _bar("None of these labels", found.none)
+    st.caption(
+        f"Probabilities are votes of the {known.k} nearest pictures, calibrated by leaving out "
+        "each picture of the collection, and each label, in turn; one photo in two is expected to "
+        "be a stranger."
+    )
+
+
+def _vector(this: Opened, photo: Photo) -> Vectors:
+    """Made once for a photo, whatever is asked of it."""
+    mark = (photo[0], this.collection.fingerprint)
+    kept: tuple[tuple[str, str], Vectors] | None = st.session_state.get(_VECTOR)
+    if kept is not None and kept[0] == mark:
+        return kept[1]
+    vector = this.photo_vector(photo[2], photo[1])
+    if vector is None:
+        raise BadInputError(
+            f"{photo[1]} must show something to compare; got a picture without features. "
+            "Take another photo."
+        )
+    st.session_state[_VECTOR] = mark, vector
+    return vector
+
+
+def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
+    best = found.labels[0] if found.labels else Likely(found.nearest, 0.0)
+    if found.p is None or known.least_p is None:
+        st.subheader(plain(best.label), anchor=False)
+        st.info(
+            "Whether it is any of the known labels cannot be told: each picture is alone with its "
+            "label, so nothing says how far apart pictures of one label are."
+        )
+        return
+    share = f"{percent(found.p)} %"
+    if found.p <= alpha:
+        st.subheader("None of the known labels", anchor=False)
+        st.warning(
+            f"It is unlike them: p = {found.p:.3g}. No more than {share} of photos like those of "
+            f"this collection are as far from their nearest. Nearest is {plain(found.nearest)}.",
+            icon=":material/help:",
+        )
+        return
+    st.subheader(plain(best.label), anchor=False)
+    words = f"p = {found.p:.3g} for being one of the known labels, above {alpha:g}: not refused."
+    if known.least_p > alpha:
+        words += (
+            f" With {known.count:,} pictures no p-value is below {known.least_p:.2g}, so nothing "
+            "is refused here: allow more."
+        )
+    st.caption(plain(words))
+
+
+def _likely(this: Opened, vector: Vectors, likely: Likely, place: int) -> None:
+    with st.container(border=True):
+        _bar(likely.label, likely.probability)
+        hits = this.search(vector, EVIDENCE, Equal("label", likely.label))
+        cards = [card_of(this.collection, hit.item) | {"note": f"{hit.score:.3f}"} for hit in hits]
+        title = f"Nearest pictures of {likely.label}"
+        pictures(
+            f"recognise_evidence_{place}",
+            [card | {"label": ""} for card in cards],
+            title=title,
+            strip=True,
+        )
+
+
+def _bar(label: str, probability: float) -> None:
+    st.progress(min(1.0, probability), f"**{plain(label)}** — {percent(probability)} %")
