@@ -86,7 +86,7 @@ def uncounted(head: Head) -> float:
     settings = head.settings()
     transforms = {"compact_bilinear": 2 * SIDE**2 + 1, "kernel_pooling": 4 * SIDE**2 + 3}
     if settings["name"] in transforms:
-        dim = settings["dim"]
+        dim = int(settings["dim"])
         return transforms[settings["name"]] * 2.5 * dim * math.log2(dim)
     sides = {"improved_bilinear": 0, "g2denet": 1}
     if settings["name"] in sides:

@@ -290,9 +290,8 @@ def test_hierarchical_bilinear_by_its_definition() -> None:
     u, v = (
         conv.weight.detach().numpy()[:, :, 0, 0] for conv in (pooling.of_last, pooling.of_early)
     )
-    a, b = (
-        cast(Tensor, conv.bias).detach().numpy() for conv in (pooling.of_last, pooling.of_early)
-    )
+    biases = (cast(Tensor, conv.bias) for conv in (pooling.of_last, pooling.of_early))
+    a, b = (bias.detach().numpy() for bias in biases)
     for row, x, y in zip(found, last.numpy(), early.numpy(), strict=True):
         total = np.zeros(6)
         for i in range(H):

@@ -153,8 +153,10 @@ def test_classes_are_learned(figures: Benchmark, tmp_path: Path) -> None:
     assert classifier.classes == ("a", "b", "c", "d")
     shares = probabilities(classify_files(classifier, paths).logits, classifier.temperature)
     assert (shares.argmax(axis=1) == split.targets).mean() > 0.6
-    losses = result.best.loss, result.reports[1].loss
-    assert losses[0] is not None and losses[1] is not None and losses[0] < losses[1]
+    best, first = result.best.loss, result.reports[1].loss
+    assert best is not None
+    assert first is not None
+    assert best < first
 
 
 @pytest.mark.parametrize(
