@@ -49,5 +49,10 @@ def input_of(drawing: Drawing, transform: Transform) -> Tensor:
     return transform.normalise(torch.from_numpy(pixels)[None])[0]
 
 
+def input_of_photo(photo: Image.Image, transform: Transform) -> Tensor:
+    """A decoded photo as the input of an encoder, joined or not, (3, H, W) float32."""
+    return transform.normalise(torch.from_numpy(transform.pixels(photo))[None])[0]
+
+
 def _side(transform: Transform) -> int:
     return min(transform.draft_size, LARGEST)

@@ -5,15 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
+from PIL import Image
 
-from indexer.collection import SearchHit, Vectors
+from indexer.collection import Item, SearchHit, Vectors
 from indexer.disk import DiskCollection
+from indexer.field_summaries import FieldSummary, field_summaries
+from indexer.filters import Condition
 from retrieval.data import Modality
 from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of
-from retrieval.modalities import input_of
+from retrieval.explain import ExplainedPair, explain
+from retrieval.images import file_bytes
+from retrieval.modalities import input_of, input_of_photo
+from retrieval.regions import ObjectRegions, object_regions
 from retrieval.strokes import Drawing
+from retrieval.transforms import Transform
 from ui.building import encoder_of
+from ui.decoding import Decoder
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class Opened:
     collection: DiskCollection
     encoder: Encoder | EncoderPair
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _fields: dict[int, list[FieldSummary]] = field(default_factory=dict, repr=False)
+    _fields_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def has_sketch_door(self) -> bool:
@@ -45,9 +55,63 @@ class Opened:
             vector: Vectors = door.vectors(input_of(drawing, door.transform)[None])
         return None if unusable(vector) else vector
 
-    def search(self, vector: Vectors, k: int) -> list[SearchHit]:
-        """At most ``k`` hits, best first."""
-        return self.collection.search(vector, k, fingerprint=self.collection.fingerprint)[0]
+    @property
+    def photo_transform(self) -> Transform:
+        """How a photo is made ready: how much of its detail is needed, for one."""
+        return self._photo_door.transform
+
+    def vector_of_photo(self, photo: Image.Image) -> Vectors | None:
+        """The vector of a photo, (1, dim); None where nothing on it can be compared."""
+        door = self._photo_door
+        with self._one_at_a_time:
+            vector: Vectors = door.vectors(input_of_photo(photo, door.transform)[None])
+        return None if unusable(vector) else vector
+
+    def regions_of(self, photo: Image.Image) -> ObjectRegions:
+        """What of a photo one can click on.
+
+        Raises:
+            BadInputError: The encoder does not tell.
+        """
+        with self._one_at_a_time:
+            return object_regions(self._photo_door, photo)
+
+    def explained(
+        self, query: Image.Image, hit: Image.Image, modality: Modality = Modality.PHOTO
+    ) -> ExplainedPair:
+        """Why a query and a hit have the score they have.
+
+        Raises:
+            BadInputError: The encoder does not tell.
+        """
+        with self._one_at_a_time:
+            return explain(self.encoder, query, hit, modality=modality)
+
+    def picture_of(self, item: Item) -> bytes:
+        """The file of an item's picture.
+
+        Raises:
+            ImageError: It is not there any more, or larger than pictures may be.
+        """
+        return file_bytes(self.collection.folder / item.path, name=item.id)
+
+    def search(self, vector: Vectors, k: int, where: Condition | None = None) -> list[SearchHit]:
+        """At most ``k`` hits, best first, of those the condition holds for."""
+        fingerprint = self.collection.fingerprint
+        return self.collection.search(vector, k, fingerprint=fingerprint, where=where)[0]
+
+    def fields(self) -> list[FieldSummary]:
+        """What is known of items, to filter by; read once for each change of the collection."""
+        generation = self.collection.generation
+        with self._fields_lock:
+            if generation not in self._fields:
+                self._fields.clear()
+                self._fields[generation] = field_summaries(self.collection.items)
+            return self._fields[generation]
+
+    @property
+    def _photo_door(self) -> Encoder:
+        return door_of(self.encoder, Modality.PHOTO)[0]
 
 
 def opened(folder: Path) -> Opened:
@@ -59,6 +123,12 @@ def opened(folder: Path) -> Opened:
     one = _opened(folder, _stamp(folder))
     one.collection.refresh()
     return one
+
+
+@st.cache_resource
+def decoder() -> Decoder:
+    """Makes pixels of what visitors send, in a process that all of them share."""
+    return Decoder()
 
 
 @st.cache_resource(max_entries=1, show_spinner="Opening the collection …")
