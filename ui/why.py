@@ -36,7 +36,7 @@ def why(
         modality: What the query is.
         note: Said above the pictures.
     """
-    show = st.dialog("Why this hit", width="large", on_dismiss=on_close)(safely)
+    show = st.dialog("Why this hit", width="medium", on_dismiss=on_close)(safely)
     show(_shown, this, hit, query, modality, note)
 
 
