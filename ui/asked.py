@@ -21,6 +21,9 @@ MAX_BYTES = 20_000_000
 SIDE = 900
 """Longer side of the photo on the page, in pixels."""
 
+LEAST = 400
+"""Least longer side: a smaller photo is shown larger, so that a hand can point at its parts."""
+
 _FILE, _ASKED, _REFUSED = "photo_file", "photo.asked", "photo.refused"
 _QUALITY = 85
 
@@ -57,7 +60,9 @@ def taken(data: bytes, name: str, example: str | None = None) -> Asked:
             "Scale it down or save it as JPEG."
         )
     image = decoder()(data, name=called, draft_size=SIDE)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    scale = min(max(1.0, LEAST / max(image.size)), SIDE / max(image.size))
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    image = image.resize(size, Image.Resampling.LANCZOS)
     memory = io.BytesIO()
     image.save(memory, "JPEG", quality=_QUALITY)
     picture = "data:image/jpeg;base64," + base64.b64encode(memory.getvalue()).decode("ascii")

@@ -14,7 +14,7 @@ from ui.widgets import plain
 MORE, LESS = "more", "less"
 
 ACTIONS = (
-    Action(MORE, "More like", "More like this"),
+    Action(MORE, "More", "More like this"),
     Action(LESS, "Not this", "Not like this"),
 )
 

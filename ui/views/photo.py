@@ -1,7 +1,7 @@
 """Search with a photo, or a part of one."""
 
-import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from PIL import Image
 
 from indexer.collection import SearchHit, Vectors
 from indexer.filters import Condition
+from retrieval.errors import FgirError
 from retrieval.regions import ObjectRegions, cropped, cut_out
 from ui.asked import Asked, ask_with, asked, forget, uploader
 from ui.examples import ACTIONS, examples, forget_examples, given_examples, mark, moved
@@ -32,7 +33,8 @@ _FORMS = (("CSV", "text/csv", as_csv), ("JSON", "application/json", as_json))
 _ASK = Click("", "Search with this one", "Click to search with this picture.")
 _WHY = Click("why", "Why this hit", "Click to see why it was found.")
 
-_REGION, _HITS, _COUNT = "photo_region", "photo_hits", "photo_count"
+_REGION, _HITS = "photo_region", "photo_hits"
+_COUNT, _PAGE, _LIST = "photo_count", "photo_page", "photo.list"
 _EXPLAINED, _VECTOR, _REGIONS, _OF = "photo.why", "photo.vector", "photo.regions", "photo.of"
 
 
@@ -96,11 +98,11 @@ def _surface(this: Opened, photo: Asked, given: Region) -> None:
     if photo.example is not None:
         st.button("Take another photo", icon=":material/arrow_back:", on_click=forget)
     found = None
+    if given.mode == "object":
+        with suppress(FgirError):  # said where the answer would be
+            found = _regions(this, photo)
     with shown:
-        try:
-            found = _regions(this, photo) if given.mode == "object" else None
-        finally:
-            region(_REGION, photo=photo.mark, picture=photo.picture, given=given, found=found)
+        region(_REGION, photo=photo.mark, picture=photo.picture, given=given, found=found)
 
 
 def _answer(
@@ -125,7 +127,8 @@ def _answer(
     if not found:
         st.info("No picture fulfils the filters. Take one of them back.")
         return
-    page = _page(found, count, _state(photo, given, where))
+    pages = -(-len(found) // count)
+    page = _page(pages, repr((photo.mark, given, where, examples(), pages, count)))
     part = found[(page - 1) * count : page * count]
     cards = cards_of(this.collection, part, facts=True)
     marks, chosen = examples(), st.session_state.get(_EXPLAINED)
@@ -153,12 +156,12 @@ def _said(found: int, total: int, where: Condition | None) -> str:
     return f"{best}{found:,} of {total:,} pictures{filtered}, best first"
 
 
-def _page(found: Sequence[SearchHit], count: int, state: str) -> int:
+def _page(pages: int, asked_for: str) -> int:
     """Of the list, from 1; another question begins at 1."""
-    pages = -(-len(found) // count)
-    if pages == 1:
-        return 1
-    return st.pagination(pages, key=f"photo_page_{state}_{count}", max_visible_pages=5)
+    if st.session_state.get(_LIST) != asked_for:
+        st.session_state[_LIST] = asked_for
+        st.session_state[_PAGE] = 1
+    return st.pagination(pages, key=_PAGE, max_visible_pages=5) if pages > 1 else 1
 
 
 def _save(found: Sequence[SearchHit]) -> None:
@@ -207,11 +210,6 @@ def _regions(this: Opened, photo: Asked) -> ObjectRegions:
 def _whole(this: Opened, photo: Asked) -> Image.Image:
     size = this.photo_transform.draft_size
     return decoder()(photo.data, name=photo.name, draft_size=size)
-
-
-def _state(photo: Asked, given: Region, where: Condition | None) -> str:
-    text = repr((photo.mark, given, where, list(examples().items())))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _open(id_: str | None) -> None:
