@@ -130,10 +130,9 @@ def test_the_largest_region_is_what_scda_takes():
 
 
 def test_an_encoder_without_a_map_says_what_to_do():
-    joined = JoinedEncoder(
-        [build_encoder("hog", size=64), build_encoder("hog", size=96)], [0.5, 0.5]
-    )
-    with pytest.raises(BadInputError, match="got a joined encoder, which has none. Choose the"):
+    parts = [build_encoder("hog", size=size) for size in (64, 96)]
+    joined = JoinedEncoder(parts, [0.5, 0.5])
+    with pytest.raises(BadInputError, match="got a joined encoder, which has none"):
         object_regions(joined, two_discs())
 
 

@@ -276,10 +276,9 @@ def test_an_encoder_that_cannot_tell_why_says_so(shape_photos: Path, tmp_path_fa
 
 
 def test_an_item_is_an_example_to_ask_with(shop: Path):
-    test = view(shop)
-    given = asked.taken(
-        opened(shop).picture_of(opened(shop).collection.get("disc/2.png")), "d", "disc/2.png"
-    )
+    test, this = view(shop), opened(shop)
+    data = this.picture_of(this.collection.get("disc/2.png"))
+    given = asked.taken(data, "a disc", example="disc/2.png")
     test.session_state["photo.asked"] = given
     test.run()
     assert ids(test)[0] == "disc/2.png"
