@@ -14,7 +14,8 @@ NONE = np.empty((0, DIM), np.float32)
 
 def unit(rows: int, seed: int) -> np.ndarray:
     made = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+    rows_of_norm_1: np.ndarray = made / np.linalg.norm(made, axis=1, keepdims=True)
+    return rows_of_norm_1
 
 
 def oracle(query, wanted, unwanted, weight: float) -> list[float]:

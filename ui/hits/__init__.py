@@ -87,9 +87,10 @@ def hits(
 
     def acted() -> None:
         answer = st.session_state[key].get("act")
-        told = [answer.get(name) for name in ("name", "id")] if isinstance(answer, Mapping) else []
-        if on_act is not None and all(isinstance(one, str) for one in told):
-            on_act(*told)
+        told = answer if isinstance(answer, Mapping) else {}
+        name, id_ = told.get("name"), told.get("id")
+        if on_act is not None and isinstance(name, str) and isinstance(id_, str):
+            on_act(name, id_)
 
     _component(
         key=key,

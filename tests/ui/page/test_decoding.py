@@ -76,9 +76,7 @@ def test_a_process_that_hangs_or_dies_with_a_picture_is_a_sentence(
         return write(data)
 
     monkeypatch.setattr(process, "stdin", _Pipe(real, dying))
-    with pytest.raises(
-        ImageError, match=r"b\.png must be a picture that can be decoded within 2 s"
-    ):
+    with pytest.raises(ImageError, match=r"b\.png must be .* decoded within 2 s"):
         decoder(photo(), name="b.png")
     assert process.returncode == -signal.SIGKILL
     monkeypatch.setattr("ui.decoding.PATIENCE", 30)
