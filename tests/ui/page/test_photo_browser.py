@@ -113,7 +113,7 @@ def test_from_a_photo_to_the_thing(desk: PhotoPage, shape_photos: Path, tmp_path
     page.get_by_role("button", name="Not like cross").click()
     desk.best("cross/3.png")
 
-    page.get_by_role("button", name="2", exact=True).click()
+    page.get_by_role("button", name="Page 2", exact=True).click()
     page.wait_for_selector('ol[data-number="2"]')
     assert page.locator("ol li .rank").all_inner_texts() == ["13", "14", "15", "16"]
 
