@@ -7,11 +7,10 @@ the same command after an interruption goes on where it stopped.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,8 +20,7 @@ from retrieval.errors import BadInputError, StorageError
 from retrieval.files import sha256_of_file
 from retrieval.photo_root import PhotoRoot
 
-from .collection import Vectors
-from .disk import DiskCollection
+from .collection import Collection, Vectors
 from .interruption import Interruption
 from .rows import MAX_TEXT_BYTES, Row, as_stored, check_fingerprint, row_of
 from .sources import Entry, check_different_ids, entries_of
@@ -38,6 +36,26 @@ __all__ = ["BuildResult", "Entry", "build_collection", "entries_of"]
 
 Encode = Callable[[Sequence[Path]], "Iterator[Encoded]"]
 """Paths relative to the folder of the pictures to batches of vectors, in order."""
+
+
+class Buildable(Collection, Protocol):
+    """A collection that pictures can be indexed into."""
+
+    def path_of(self, folder: Path) -> str:
+        """A folder of pictures as the paths of its items begin."""
+        ...
+
+    def stored(self, id: str) -> tuple[Row, Vectors] | None:
+        """An item as it is stored and its vector (1, dim); None when it is not there."""
+        ...
+
+    def write(self, change: Change) -> None:
+        """Make a change durable."""
+        ...
+
+    def rejected(self) -> dict[str, str]:
+        """Pictures that could not be taken, by path, and the reason, where that is kept."""
+        ...
 
 
 @dataclass
@@ -68,7 +86,7 @@ class BuildResult:
 
 
 def build_collection(
-    collection: DiskCollection,
+    collection: Buildable,
     entries: Sequence[Entry],
     root: Path,
     encoder: Encoder | EncoderPair,
@@ -100,6 +118,7 @@ def build_collection(
         EncoderMismatchError: Another encoder made the collection.
         BadInputError: Two entries have one id.
         StorageError: The disk is full or failing. Batches that were done are kept.
+        UnavailableError: The server of the collection does not answer. As above.
     """
     check_fingerprint("the encoder", encoder.fingerprint(), collection.fingerprint)
     check_different_ids(entries)
@@ -130,7 +149,7 @@ class _Pending:
 class _Work:
     def __init__(
         self,
-        collection: DiskCollection,
+        collection: Buildable,
         root: Path,
         replace: bool,
         on_progress: Callable[[int], None],
@@ -139,8 +158,7 @@ class _Work:
         self.result = BuildResult()
         self._collection = collection
         self._photos = PhotoRoot(root)
-        folder = os.path.realpath(collection.folder)
-        self._way = PurePosixPath(os.path.relpath(os.path.realpath(root), folder))
+        self._way = PurePosixPath(collection.path_of(root))
         self._replace = replace
         self._noted = collection.rejected()
         self._on_progress = on_progress
@@ -187,7 +205,7 @@ class _Work:
             return _Pending(entry, False, before)
         row, vector = stored
         same = row.content == bytes.fromhex(sha256_of_file(path))
-        if same and row[:-1] == wanted[:-1]:
+        if same and row.item() == wanted.item():  # a server orders the payload's keys its own way
             self.result.unchanged += 1
             return None
         if not self._replace:

@@ -18,6 +18,8 @@ from .records import read_record, write_record
 
 CHOICE = "engine.json"
 AUTO = "auto"
+CHOSEN = "engine chosen"
+"""The fact that an engine is chosen as the collection grows, and why this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class EngineChoice:
         if self.options:
             facts["engine options"] = _listed(self.options)
         if self.automatic:
-            facts["engine chosen"] = self.why or "when a writer closes the collection"
+            facts[CHOSEN] = self.why or "when a writer closes the collection"
         if self.measured:
             one = self.measured
             low, high = one["interval"]

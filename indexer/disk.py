@@ -13,6 +13,7 @@
       encoder/             optional copy of the encoder's checkpoint
 """
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -254,6 +255,15 @@ class DiskCollection:
         view = self._current()
         return cast(Vectors, view.snapshot.vectors[view.position(id)])
 
+    @property
+    def place(self) -> str:
+        """What a person calls it."""
+        return str(self.folder)
+
+    def path_of(self, folder: Path) -> str:
+        """A folder of pictures as the paths of its items begin: from here."""
+        return os.path.relpath(os.path.realpath(folder), os.path.realpath(self.folder))
+
     def stored(self, id: str) -> tuple[Row, Vectors] | None:
         """An item as it is stored and its vector (1, dim); None when it is not there.
 
@@ -278,6 +288,16 @@ class DiskCollection:
         view = self._current()
         matching = view.matching(condition)
         return [as_text(view.snapshot.ids[row]) for row in np.flatnonzero(matching).tolist()]
+
+    def each_item(self, where: Condition | None = None) -> Iterator[Item]:
+        """One item after the other, in the order of :attr:`vectors`; those that match."""
+        if where is not None:
+            check(where)
+        view = self._current()
+        rows = view.snapshot.rows
+        if where is None:
+            return (row.item() for row in rows)
+        return (rows[place].item() for place in np.flatnonzero(view.matching(where)).tolist())
 
     @property
     def items(self) -> list[Item]:
@@ -356,6 +376,18 @@ class DiskCollection:
                 return False
             self._read()
             return True
+
+    def frozen(self) -> Self:
+        """What is there now, for search alone: no later change or refresh reaches it.
+
+        It costs nothing, needs no closing and stays when this object is closed.
+        """
+        with self._mutex:
+            self._check_not_closed()
+            kept = type(self)(self.folder, self._manifest, self.engine)
+            kept._view, kept._state = self._current_view(), self._state
+            kept._rejected = list(self.rejected().items())
+            return kept
 
     def verify(self) -> list[str]:
         """Read every stored byte again and compare; what is wrong but costs no answer is returned.
@@ -493,7 +525,9 @@ class DiskCollection:
             return
         if self._growing is not None:
             self._growing.keep(self._state, lambda: self._current_view().engine())
-        elif issubclass(self._part, KeptEngine) and not self._cache.is_current(self._state):
+        elif issubclass(self._part, KeptEngine) and not (
+            self._cache.is_current(self._state) and self._cache.is_whole()
+        ):
             self._cache.write(cast(KeptEngine, self._current_view().engine()), self._state)
 
     def _write_seal(self, seal: Seal) -> None:

@@ -163,6 +163,11 @@ def nearest(
     fetch = min(most, k + k // 8 + _EXTRA)
     tries = 0
     open_ = np.arange(len(queries))
+    if len(queries) == 1:
+        best_of_one = _nearest_at_once(engine, vectors, ids, queries, k, allowed, fetch, most)
+        if best_of_one is not None:
+            return best_of_one
+        tries, fetch = 1, min(most, fetch * _GROWTH)
     while len(open_):
         found, near = engine.search(queries[open_], fetch, allowed)
         steps = _steps(vectors, queries[open_], found)
@@ -181,6 +186,39 @@ def nearest(
             engine = Exact(vectors)
         fetch = min(most, fetch * _GROWTH)
     return positions, scores
+
+
+def _nearest_at_once(
+    engine: Engine,
+    vectors: Vectors,
+    ids: Sequence[bytes],
+    query: Vectors,
+    k: int,
+    allowed: Allowed | None,
+    fetch: int,
+    most: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    """What :func:`nearest` finds at its first try for one query (1, D); None where it asks again.
+
+    For so few numbers a call of numpy costs more than its work, so they are sorted without it.
+    """
+    found, near = engine.search(query, fetch, allowed)
+    rows = found[0].tolist()
+    steps = _steps(vectors, query, found)[0].tolist()
+    order = sorted(range(fetch), key=steps.__getitem__, reverse=True)
+    if len(set(steps)) < fetch:
+        order.sort(key=lambda one: (-steps[one], ids[rows[one]]))
+    best = order[:k]
+    last = best[-1]
+    if engine.exact and fetch < most:
+        left_out = float(near[0, -1]) + _largest_error(vectors.shape[1])
+        done = round(min(max(left_out, -1.0), 1.0) / TIE) < steps[last]
+    else:
+        done = rows[last] >= 0
+    if not done:
+        return None
+    scores = np.array([[steps[one] for one in best]]) / _STEPS_IN_ONE
+    return np.array([[rows[one] for one in best]], np.int64), scores
 
 
 def _largest_error(dim: int) -> float:

@@ -11,26 +11,39 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from retrieval.files import new_folder, sha256_of_file
 
-from .choice import AUTO
+from .choice import AUTO, CHOSEN
 from .collection import Vectors
 from .creating import copy_encoder
-from .disk import DiskCollection
 from .manifest import ENCODER
 from .paths import moved_paths, moved_row
 from .rows import Row
+from .transfer import Copyable
 
 ITEMS: Final = "items.parquet"
 ABOUT: Final = "export.json"
 FORMAT: Final = 1
 NAMES: Final = ("id", "path", "label")
+_KEPT = ("engine", "created", "created_by")  # as far as there are: a server has no engine
+
+
+class Exportable(Copyable, Protocol):
+    """A collection that says what it is."""
+
+    def encoder_folder(self) -> Path | None:
+        """The encoder's checkpoint, where the collection carries one."""
+        ...
+
+    def info(self) -> dict[str, str | int]:
+        """Facts for a person."""
+        ...
 
 
 def export_collection(
-    collection: DiskCollection,
+    collection: Exportable,
     out: Path,
     *,
     on_progress: Callable[[int], None] = lambda count: None,
@@ -64,14 +77,14 @@ def export_collection(
             copied = copy_encoder(encoder, partial / ENCODER)
             hashes |= {f"{ENCODER}/{name}": sha256 for name, sha256 in copied.items()}
         info = collection.info()
+        if CHOSEN in info:
+            info["engine"] = AUTO
         about = {
             "format": FORMAT,
             "dim": collection.dim,
             "encoder_fingerprint": collection.fingerprint,
             "count": count,
-            "engine": AUTO if collection.choice.automatic else collection.engine,
-            "created": info["created"],
-            "created_by": info["created_by"],
+            **{name: info[name] for name in _KEPT if name in info},
             "rejected": {moved(path): why for path, why in collection.rejected().items()},
             "sha256": hashes,
         }
@@ -80,7 +93,7 @@ def export_collection(
 
 
 def _write_items(
-    collection: DiskCollection,
+    collection: Exportable,
     path: Path,
     moved: Callable[[str], str],
     on_progress: Callable[[int], None],

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from retrieval.errors import BadInputError, DamagedDataError, StorageError
 from retrieval.files import sha256_of_file
 
+from .build import Buildable
 from .choice import AUTO, EngineChoice
 from .choosing import automatic
 from .collection import Item, Vectors
@@ -21,6 +23,7 @@ from .manifest import ENCODER
 from .paths import moved_paths
 from .rows import as_text, check_vectors, rows_of
 from .store import Change
+from .transfer import paths_into
 
 _MANY = 1024
 _HASH_BYTES = 32
@@ -83,6 +86,42 @@ def import_collection(
                 none = np.empty((0, about.dim), np.float32)
                 collection.write(Change(none, (), rejected=notes))
             return len(collection)
+
+
+def import_items(
+    source: Path,
+    open_target: Callable[[int, str], AbstractContextManager[Buildable]],
+    *,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> int:
+    """Write the items of an exported folder into a collection wherever it is, and count them.
+
+    Items pass the same checks as in :func:`import_collection`, batch by batch; each batch that is
+    written stays. An item that is there already is replaced, so that an interrupted import can be
+    run again. Notes about rejected pictures are left out.
+
+    Args:
+        source: The exported folder.
+        open_target: The collection for a length of vectors and an encoder's fingerprint.
+        on_progress: Called with the number of items written since the last call.
+
+    Raises:
+        BadInputError: Not an export, or a row that cannot be added; it is named.
+        DamagedDataError: A file is not what ``export.json`` has the hash of. Nothing is written.
+        EncoderMismatchError: Another encoder made the collection. Nothing is written.
+        UnavailableError: The server of the collection does not answer.
+    """
+    source = source.absolute()
+    about = _About.read(source)
+    count = 0
+    with open_target(about.dim, about.fingerprint) as target:
+        moved = paths_into(target, source)
+        for change in _changes(source / ITEMS, about.dim, moved):
+            target.write(replace(change, replace=True))
+            count += len(change.rows)
+            on_progress(len(change.rows))
+    about.check_count(source / ITEMS, count)
+    return count
 
 
 @dataclass(frozen=True)

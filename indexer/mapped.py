@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .rows import Row
 
 FIELDS = len(Row._fields)
+_ENDS = np.arange(FIELDS + 1)
 _MANY = 4_096  # rows read at once by whoever asks for all
 
 
@@ -46,6 +47,22 @@ class MappedRows(Sequence[Row]):
             return [self[one] for one in chosen]
         bounds = self._bounds[FIELDS * chosen : FIELDS * (chosen + 1) + 1].tolist()
         return Row(*(self._text[start:end] for start, end in pairwise(bounds)))
+
+    def at(self, positions: NDArray[np.int64]) -> list[Row]:
+        """The rows at positions from 0 to N - 1; quicker than one by one."""
+        rows = []
+        for a, b, c, d, e, f in self._bounds[FIELDS * positions[:, None] + _ENDS].tolist():
+            text = self._text[a:f]
+            rows.append(
+                Row(
+                    text[: b - a],
+                    text[b - a : c - a],
+                    text[c - a : d - a],
+                    text[d - a : e - a],
+                    text[e - a :],
+                )
+            )
+        return rows
 
     def __iter__(self) -> Iterator[Row]:
         """All rows, some thousands at a time."""
@@ -98,6 +115,13 @@ def column(rows: Sequence[Row], field: str) -> Sequence[bytes]:
     if isinstance(rows, MappedRows):
         return rows.column(field)
     return [getattr(row, field) for row in rows]
+
+
+def rows_at(rows: Sequence[Row], positions: NDArray[np.int64]) -> list[Row]:
+    """The rows at positions from 0 to N - 1, wherever the rows are."""
+    if isinstance(rows, MappedRows):
+        return rows.at(positions)
+    return [rows[position] for position in positions.tolist()]
 
 
 def rows_fit(bounds: mmap, text: mmap, count: int) -> bool:

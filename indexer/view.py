@@ -10,6 +10,7 @@ from .collection import SearchHit, Vectors
 from .engines import Allowed, Engine, nearest
 from .filter_columns import Columns
 from .filters import Condition
+from .mapped import rows_at
 from .rows import as_stored
 from .snapshot import Snapshot
 
@@ -40,13 +41,10 @@ class View:
         positions, scores = nearest(
             self.engine(), snapshot.vectors, snapshot.ids, queries, min(k, count), allowed
         )
-        rows = snapshot.rows
+        rows = iter(rows_at(snapshot.rows, positions.ravel()))
         return [
-            [
-                SearchHit(rows[position].item(), score, rank)
-                for rank, (position, score) in enumerate(zip(*answer, strict=True), 1)
-            ]
-            for answer in zip(positions.tolist(), scores.tolist(), strict=True)
+            [SearchHit(next(rows).item(), score, rank) for rank, score in enumerate(line, 1)]
+            for line in scores.tolist()
         ]
 
     def matching(self, where: Condition) -> Allowed:

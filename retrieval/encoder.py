@@ -330,7 +330,8 @@ def build_pooling(options: Mapping[str, Any], channels: tuple[int, int]) -> Pool
     Raises:
         BadInputError: Unknown name or option.
     """
-    facts = {} if "channels" in options else {"channels": channels[1]}
+    known = {"channels": channels[1], "early_channels": channels[0]}
+    facts = {name: value for name, value in known.items() if name not in options}
     made: Pooling = plugins.build(poolings, options, **facts)
     return made
 

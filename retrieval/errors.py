@@ -54,6 +54,13 @@ class StorageError(FgirError, OSError):
     exit_code = 7
 
 
+class UnavailableError(FgirError, OSError):
+    """A server cannot be reached, is overloaded or does not finish. Try again later."""
+
+    identifier = "unavailable"
+    exit_code = 8
+
+
 EXIT_DONE_IN_PART = 9
 """Exit code of a run that finished but had to reject some items; it names each of them."""
 

@@ -32,7 +32,7 @@ def read_picture(
             path,
             name=name,
             draft_size=transform.draft_size,
-            size=_side(transform),
+            size=drawn_side(transform),
             pen=transform.pen,
         )
     return decode(path, name=name, draft_size=transform.draft_size)
@@ -40,7 +40,7 @@ def read_picture(
 
 def picture_of(drawing: Drawing, transform: Transform) -> Image.Image:
     """A drawing as :func:`read_picture` gives it where it reads strokes."""
-    return drawing.raster(_side(transform), transform.pen)
+    return drawing.raster(drawn_side(transform), transform.pen)
 
 
 def input_of(drawing: Drawing, transform: Transform) -> Tensor:
@@ -54,5 +54,6 @@ def input_of_photo(photo: Image.Image, transform: Transform) -> Tensor:
     return transform.normalise(torch.from_numpy(transform.pixels(photo))[None])[0]
 
 
-def _side(transform: Transform) -> int:
+def drawn_side(transform: Transform) -> int:
+    """Side in pixels of the picture that a transform wants strokes to become."""
     return min(transform.draft_size, LARGEST)

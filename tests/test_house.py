@@ -119,7 +119,7 @@ RULES: dict[str, tuple[Rule, tuple[str, ...]]] = {
     ),
     "qdrant has one door": (
         imports_of("qdrant_client", "qdrant_edge"),
-        ("indexer/backends/qdrant*.py",),
+        ("indexer/backends/qdrant*.py", "indexer/qdrant/*.py"),
     ),
     "onnxruntime has one door": (imports_of("onnxruntime"), ("retrieval/exports/onnx.py",)),
     "people are met in ui": (imports_of("streamlit", "typer", "click"), ("ui/*",)),

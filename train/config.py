@@ -169,6 +169,22 @@ class PairsConfig:
 
 
 @dataclass(frozen=True)
+class RecognitionConfig:
+    """How classes are learned as such; read where ``task = "recognition"``.
+
+    Attributes:
+        mixup: a of the Beta(a, a) distribution from which the share of a second picture is drawn
+            that each picture of a batch is blended with, labels alike; 0 blends nothing. 0.2 is
+            usual.
+    """
+
+    mixup: float = 0.0
+
+    def __post_init__(self) -> None:
+        _in_range("recognition.mixup", self.mixup, 0)
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """How weights move.
 
@@ -295,12 +311,15 @@ class TrainConfig:
 
     Attributes:
         benchmark: ``name`` of a file in ``retrieval/benchmarks``, ``root``, and its options.
-        loss: ``name`` of a file in ``train/losses`` and its options.
-        validation_share: Share of the training classes that is held out to choose the best epoch.
-            0 holds nothing out and keeps the last epoch.
+        loss: ``name`` of a file in ``train/losses`` and its options; of recognition, in
+            ``train/logit_losses``.
+        head: Of recognition: ``name`` of a file in ``retrieval/heads`` and its options.
+        validation_share: Share of the training classes that is held out to choose the best epoch;
+            of recognition, of the pictures of each class. 0 holds nothing out and keeps the last
+            epoch.
         seed: Of every random choice of the run.
         task: ``name`` of a file in ``train/tasks``: "classes" for photo encoders, "pairs" for
-            sketches with the photos they show.
+            sketches with the photos they show, "recognition" for classifiers.
     """
 
     benchmark: dict[str, Any]
@@ -312,6 +331,8 @@ class TrainConfig:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     run: RunConfig = field(default_factory=RunConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
+    head: dict[str, Any] = field(default_factory=dict)
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     validation_share: float = 0.15
     seed: int = 0
     task: str = "classes"
@@ -329,7 +350,7 @@ class TrainConfig:
                 "Set optimizer.frozen_layers."
             )
         _in_range("validation_share", self.validation_share, 0, 0.5)
-        if self.schedule.backbone_from and self.encoder.dim is None:
+        if self.schedule.backbone_from and self.encoder.dim is None and not self.head:
             raise BadInputError(
                 "schedule.backbone_from must be 0 without encoder.dim, or nothing would learn; got "
                 f"{self.schedule.backbone_from}. Set encoder.dim."

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import benchmarks
-from retrieval.data import Benchmark
+from retrieval.data import Benchmark, Split
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
 
@@ -94,13 +94,13 @@ def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> Trai
         len(classes),
         None if above is None else [int(group) for group in above[shown][first]],
         validation,
-        _sha256(benchmark),
+        sha256_of(split),
         tuple(f"left out: {sentence}" for sentence in pictures.rejected),
     )
 
 
-def _sha256(benchmark: Benchmark) -> str:
-    split = benchmark.train
+def sha256_of(split: Split) -> str:
+    """SHA-256 of the file names, from their common folder on, and the targets of a split."""
     root = os.path.commonpath([str(path.parent) for path in split.paths])
     digest = hashlib.sha256(split.targets.tobytes())
     for path in split.paths:

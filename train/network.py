@@ -1,4 +1,4 @@
-"""How a training step computes an encoder: no more than what is learned, in the recipe's precision.
+"""How a step computes an encoder or a classifier: what is learned, in the recipe's precision.
 
 Layers that are not learned need no gradients: they run once, folded and rounded, and what comes out
 of them can be kept (:mod:`train.cached`). Norms that are frozen are constants: they are folded into
@@ -16,10 +16,14 @@ from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from retrieval.backbones import Backbone
+from retrieval.classifier import Classifier
 from retrieval.encoder import Encoder
 from retrieval.errors import BadInputError
 from retrieval.folding import TOLERANCE, folded, norm_pairs
 from retrieval.tensors import device_of
+
+Learner = Encoder | Classifier
+"""What a backbone is a part of: it makes vectors, or logits, of maps."""
 
 Maps = tuple[Tensor | None, Tensor]
 """Early map, where the pooling asks for it, and last map."""
@@ -39,7 +43,7 @@ class Network:
         BadInputError: More frozen layers than the network or its pooling allows.
     """
 
-    def __init__(self, encoder: Encoder, frozen_layers: int, *, fold: bool, bf16: bool) -> None:
+    def __init__(self, encoder: Learner, frozen_layers: int, *, fold: bool, bf16: bool) -> None:
         self.encoder, self.frozen_layers, self._bf16 = encoder, frozen_layers, bf16
         self._dtype = torch.bfloat16 if bf16 else torch.float32
         self._device = device_of(encoder)
@@ -68,7 +72,7 @@ class Network:
         return self.features(self.encoder.transform.normalise(pixels))
 
     def embed(self, features: Tensor) -> Tensor:
-        """Vectors of :meth:`features`, (B, D) float32, with gradients."""
+        """Vectors, or logits, of :meth:`features`, (B, D) float32, with gradients."""
         if self._folded is None:
             return self._vectors(self.encoder, self.learned, features)
         early, last = self._folded(features)
@@ -80,7 +84,7 @@ class Network:
             for layer in self.encoder.backbone.layers()[0][: self.frozen_layers]:
                 layer.eval()
 
-    def vectors(self, encoder: Encoder, features: Tensor) -> Tensor:
+    def vectors(self, encoder: Learner, features: Tensor) -> Tensor:
         """Like :meth:`embed` for an encoder with the same frozen layers, without gradients."""
         with torch.no_grad():
             return self._vectors(encoder, learned_part(encoder, self.frozen_layers), features)
@@ -98,7 +102,7 @@ class Network:
         """Compile what is learned; the first step then takes its time."""
         (self.learned if self._folded is None else self._folded).compile()
 
-    def _vectors(self, encoder: Encoder, learned: nn.Module, features: Tensor) -> Tensor:
+    def _vectors(self, encoder: Learner, learned: nn.Module, features: Tensor) -> Tensor:
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self._bf16):
             early, last = learned(features)
         return encoder.of_maps(last, early)
@@ -216,7 +220,7 @@ class _InFloat32(nn.Conv2d):
         return super().forward(input.float()).to(input.dtype)
 
 
-def learned_part(encoder: Encoder, frozen_layers: int) -> nn.Module:
+def learned_part(encoder: Learner, frozen_layers: int) -> nn.Module:
     """What comes after the frozen layers, sharing the encoder's weights: features to :data:`Maps`.
 
     Without frozen layers the features are the images.
@@ -228,7 +232,7 @@ def learned_part(encoder: Encoder, frozen_layers: int) -> nn.Module:
     return Chain(layers[frozen_layers:], early - frozen_layers if needs_early else None)
 
 
-def _checked_layers(encoder: Encoder, frozen_layers: int) -> list[nn.Module]:
+def _checked_layers(encoder: Learner, frozen_layers: int) -> list[nn.Module]:
     layers, early = encoder.backbone.layers()
     most, reason = len(layers), f"the layers of {encoder.backbone.name}"
     if encoder.pooling.needs_early:
@@ -240,7 +244,7 @@ def _checked_layers(encoder: Encoder, frozen_layers: int) -> list[nn.Module]:
     return layers[:frozen_layers]
 
 
-def _example(encoder: Encoder) -> Tensor:
+def _example(encoder: Learner) -> Tensor:
     """One image, always the same, on the encoder's device."""
     size = encoder.transform.size
     image = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(0))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from retrieval.backbones import Backbone
+from retrieval.classifier import Classifier
 from retrieval.encoder import Encoder
 from retrieval.encoder_pair import EncoderPair
 
@@ -15,21 +16,25 @@ from .config import OptimizerConfig, ScheduleConfig
 MOMENTUM = 0.9
 
 
-def doors_of(encoder: Encoder | EncoderPair) -> list[Encoder]:
+AnyEncoder = Encoder | EncoderPair | Classifier
+"""What a run may train."""
+
+
+def doors_of(encoder: AnyEncoder) -> list[Encoder | Classifier]:
     """The encoders of a pair, or the one."""
     if isinstance(encoder, EncoderPair):
         return [encoder.photo] if encoder.siamese else [encoder.photo, encoder.sketch]
     return [encoder]
 
 
-def backbones_of(encoder: Encoder | EncoderPair) -> list[Backbone]:
+def backbones_of(encoder: AnyEncoder) -> list[Backbone]:
     """The different backbones of an encoder or a pair."""
     found = [door.backbone for door in doors_of(encoder)]
     return found[:1] if found[0] is found[-1] else found
 
 
 def make_optimizer(
-    encoder: Encoder | EncoderPair, loss: nn.Module, config: OptimizerConfig
+    encoder: AnyEncoder, loss: nn.Module, config: OptimizerConfig
 ) -> torch.optim.Optimizer:
     """An optimizer over backbone, head and loss, each with its own peak learning rate.
 

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 from retrieval.errors import BadInputError
 from retrieval.images import decode
@@ -35,10 +36,30 @@ class Batch:
         positions: (B,) int64, which of the pictures.
         inputs: (b, S, S, 3) float32, augmented, 0 to 255; or what frozen layers made of that,
             (b, C, h, w). Of the rows of this rank, all B of one process alone.
+        blended: (B,) int64, the picture that each was blended with; None where none was.
+        share: Of the first picture in a blend.
     """
 
     positions: NDArray[np.int64]
     inputs: NDArray[np.float32] | Tensor
+    blended: NDArray[np.int64] | None = None
+    share: float = 1.0
+
+    def targets(self, targets: Tensor) -> Tensor:
+        """What is right for each picture.
+
+        Args:
+            targets: (N,) int64 of all pictures, 0..C-1.
+
+        Returns:
+            (B,) int64; of blended pictures the shares of the classes, (B, C) float32.
+        """
+        own = targets[self.positions]
+        if self.blended is None:
+            return own
+        count = int(targets.max()) + 1
+        first, second = (F.one_hot(one, count).float() for one in (own, targets[self.blended]))
+        return self.share * first + (1 - self.share) * second
 
 
 class Named(Protocol):

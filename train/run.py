@@ -9,6 +9,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from retrieval import plugins
+from retrieval.classifier import Classifier
 from retrieval.data import Benchmark
 from retrieval.encoder import Encoder
 from retrieval.encoder_pair import EncoderPair
@@ -20,6 +21,7 @@ from .events import EventFiles
 from .guards import COLLAPSED, collapsed
 from .memory import peak_mib
 from .optimization import (
+    AnyEncoder,
     backbones_of,
     keep_norms,
     learning_rate_share,
@@ -39,7 +41,7 @@ from .state import (
     optimizer_tensors,
 )
 from .step import TrainStep
-from .tasks._task import AnyEncoder, Task
+from .tasks._task import Task
 from .validation import ValidationScore
 
 
@@ -92,8 +94,7 @@ class Run:
             torch.manual_seed(config.seed)
             self.loss = self.task.loss().to(self.device)
             self._random_state = torch.get_rng_state()
-        if config.run.freeze_batch_norm:
-            keep_norms(self.encoder)
+        self._keep_norms()
         self.network = self.task.network
         self.optimizer = make_optimizer(self.encoder, self.loss, config.optimizer)
         self.average = _average(self.encoder, config.run.average_weights)
@@ -233,7 +234,7 @@ class Run:
         if self.average is None:
             return self.encoder
         averaged = self.average.module
-        if not isinstance(averaged, Encoder | EncoderPair):
+        if not isinstance(averaged, Encoder | EncoderPair | Classifier):
             raise TypeError(f"the average of an encoder must be one; got {type(averaged)}.")
         return averaged
 
@@ -253,12 +254,17 @@ class Run:
         self.encoder.train()
         self.loss.train()
         rest_backbone(self.optimizer, rest=self.epoch < self.config.schedule.backbone_from)
-        if self.config.run.freeze_batch_norm:
-            keep_norms(self.encoder)
+        self._keep_norms()
         if self.config.optimizer.backbone_learning_rate == 0:
             for backbone in backbones_of(self.encoder):
                 backbone.eval()
         self.network.keep_frozen()
+
+    def _keep_norms(self) -> None:
+        """Those of the backbone stay, where they shall; those of a head have nothing to keep."""
+        if self.config.run.freeze_batch_norm:
+            for backbone in backbones_of(self.encoder):
+                keep_norms(backbone)
 
     def _report(
         self, encoder: AnyEncoder, loss: float | None, speed: float, started: float

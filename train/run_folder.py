@@ -2,7 +2,8 @@
 
 RUN/config.json      the resolved recipe, and with what it ran
 RUN/metrics.jsonl    one line for each epoch
-RUN/best/            the encoder of the best epoch: what evaluate, index and search take
+RUN/best/            the encoder of the best epoch: what evaluate, index and search take; of
+                     recognition a classifier too: what classify and recognise take
 RUN/last/            states to resume from
 RUN/events/          TensorBoard files, if wanted
 RUN/result.json      written when the run is over
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.checkpoints import save_encoder
+from retrieval.classifier import Classifier
+from retrieval.classifier_folders import save_classifier
 from retrieval.encoder import Encoder
 from retrieval.encoder_folders import save_pair
 from retrieval.encoder_pair import EncoderPair
@@ -110,12 +113,14 @@ class RunFolder:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._write("metrics.jsonl", text)
 
-    def write_best(self, encoder: Encoder | EncoderPair) -> None:
+    def write_best(self, encoder: Encoder | EncoderPair | Classifier) -> None:
         """Put the best encoder so far in place of the one before."""
         if not self.writes:
             return
         if isinstance(encoder, EncoderPair):
             save_pair(encoder, self.best, overwrite=True)
+        elif isinstance(encoder, Classifier):
+            save_classifier(encoder, self.best, overwrite=True)
         else:
             save_encoder(encoder, self.best, overwrite=True)
 

@@ -77,7 +77,7 @@ class TrainStep:
             bad = self.ranks.first_sentence(first_bad_tensor([("images", features)]))
             if bad is not None:
                 raise _stopped(bad, batches, pictures, epoch, step)
-            embeddings, loss = self._tried(features, targets[batch.positions], len(batches))
+            embeddings, loss = self._tried(features, batch.targets(targets), len(batches))
             total += float(loss)
             if not loss.isfinite():
                 raise _stopped(self._blame(embeddings, loss), batches, pictures, epoch, step)

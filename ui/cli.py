@@ -16,6 +16,7 @@ from retrieval.errors import EXIT_INTERRUPTED, FgirError
 from ui.commands import (
     add,
     catalogue,
+    classify,
     collection,
     compare,
     contours,
@@ -29,9 +30,11 @@ from ui.commands import (
     on_the_fly,
     openset,
     page,
+    recognise,
     remove,
     replay,
     search,
+    serve,
     train,
 )
 from ui.text import shown
@@ -60,7 +63,9 @@ for panel, commands in {
         page.ui,
         explain.explain,
         replay.replay,
+        serve.serve,
     ),
+    "Recognise photos": (classify.classify, recognise.recognise),
     "Measure": (
         evaluate.evaluate,
         on_the_fly.on_the_fly,

@@ -81,7 +81,7 @@ def hit_tiles(collection: Path, hits: Sequence[SearchHit]) -> list[Tile]:
     """Hits with their pictures; the paths of items start from the collection's folder."""
     return [
         Tile(
-            _picture(collection / hit.item.path),
+            picture_or_none(collection / hit.item.path),
             f"{hit.rank}   {hit.score:.3f}",
             hit.item.label or hit.item.id,
         )
@@ -155,7 +155,8 @@ def _selection(chosen: "Encoder | EncoderPair", query: Path, kind: Modality) -> 
     return marked(Image.fromarray(pixels), selected)
 
 
-def _picture(path: Path) -> Image.Image | None:
+def picture_or_none(path: Path) -> Image.Image | None:
+    """A small copy of a photo; None where it cannot be read."""
     try:
         return decode(path, draft_size=_TILE)
     except ImageError:

@@ -116,6 +116,10 @@ Runtime = Annotated[
 BatchSize = Annotated[
     int, typer.Option(min=1, help="Pictures encoded at once.", rich_help_panel=_ENCODER)
 ]
+Place = Annotated[
+    str,
+    typer.Argument(help="The collection: a folder, or on a server qdrant://HOST:6333/NAME."),
+]
 _ENGINE = "Engine"
 Engine = Annotated[
     str | None,

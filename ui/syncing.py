@@ -26,7 +26,7 @@ from retrieval.errors import (
     FgirError,
     StorageError,
 )
-from ui.building import create_or_resume, encoder_of, say_rejected
+from ui.building import create_or_resume_folder, encoder_of, say_rejected
 from ui.progress import progress
 from ui.text import shown
 
@@ -118,7 +118,9 @@ class Syncing:
         return result.interrupted
 
     def _synced(self, found: Round, on_many: Callable[[SyncPlan], None]) -> SyncResult:
-        with create_or_resume(self.folder, self._encoder, self.choice, self.recall) as collection:
+        with create_or_resume_folder(
+            self.folder, self._encoder, self.choice, self.recall
+        ) as collection:
             plan = self._plan(rows_by_id(collection), found)
             if plan.removes_most and not self.yes:
                 on_many(plan)

@@ -25,7 +25,7 @@ from retrieval.paired import DIM, RIDGE, fit_pair, photo_rows_of
 from retrieval.report import write_page
 from train.config import read_recipe
 from train.trainer import resume, train
-from ui.building import create_or_resume
+from ui.building import create_or_resume_folder
 from ui.gallery import gallery_rows, write_gallery
 from ui.progress import progress
 
@@ -89,7 +89,7 @@ def _indexed(out: Path, encoder: Encoder) -> None:
     entries, root = entries_of(out / "catalogue" / "images.csv")
     tested = [entry for entry in entries if entry.payload["split"] == "test"]
     with (
-        create_or_resume(out / "collection", encoder) as collection,
+        create_or_resume_folder(out / "collection", encoder) as collection,
         progress("Indexing", len(tested)) as advance,
     ):
         result = build_collection(collection, tested, root, encoder, on_progress=advance)
@@ -136,7 +136,7 @@ def _drawn(out: Path, data: Benchmark) -> None:
             path.relative_to(out / "catalogue").as_posix() for path in data.gallery.paths
         )
     ]
-    with create_or_resume(out / "sketch_collection", pair) as collection:
+    with create_or_resume_folder(out / "sketch_collection", pair) as collection:
         typer.echo(build_collection(collection, entries, out / "catalogue", pair))
     report = evaluate(pair, data)
     report.save(out / "evaluation" / "sketches")

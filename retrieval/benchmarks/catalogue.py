@@ -28,9 +28,13 @@ from . import pairs, table
 
 QUERIES = ("photo", "sketch")
 GALLERIES = ("first", "all")
+CLASSES = {"models": "label", "families": "superclass"}
+"""Columns of the table of photos."""
 
 
-def read(root: Path, *, query: str = "photo", gallery: str | None = None) -> Benchmark:
+def read(
+    root: Path, *, query: str = "photo", gallery: str | None = None, classes: str = "models"
+) -> Benchmark:
     """Read a generated catalogue.
 
     Args:
@@ -38,13 +42,15 @@ def read(root: Path, *, query: str = "photo", gallery: str | None = None) -> Ben
         query: "photo" or "sketch": what is searched with.
         gallery: What sketches search: "first", the first photo of each model, or "all" photos;
             "first" when left out.
+        classes: What photos are of the same class: "models", or "families" of models, which the
+            training and the test part have in common: for recognition.
 
     Raises:
         BadInputError: ``root`` is no catalogue, or an option is unknown.
         DamagedDataError: A table is not the one that was generated, or a picture is missing.
     """
     root = Path(root)
-    _check_options(query, gallery)
+    _check_options(query, gallery, classes)
     certificate = _certificate(root)
     for name, digest in certificate["sha256"].items():
         if not (root / name).is_file():
@@ -53,10 +59,12 @@ def read(root: Path, *, query: str = "photo", gallery: str | None = None) -> Ben
             raise DamagedDataError(
                 f"{root / name} must be the table that was generated; got another. {_AGAIN}"
             )
-    found = table.read(root)
+    found = table.read(root, label=CLASSES[classes])
     photos = [*found.train.paths, *found.query.paths]
     _check_pictures(root, "photo", "photos", photos, certificate["photos"])
     name = f"catalogue (seed {certificate['seed']}, version {certificate['version']})"
+    if classes != "models":
+        name += f", {classes}"
     if query == "photo":
         return dataclasses.replace(found, name=name)
     drawn = pairs.read(root)
@@ -91,11 +99,17 @@ def _of_models(sketches: Split, shown: Split, photos: Split) -> Split:
     return dataclasses.replace(sketches, targets=targets, names=names)
 
 
-def _check_options(query: str, gallery: str | None) -> None:
+def _check_options(query: str, gallery: str | None, classes: str) -> None:
     if query not in QUERIES:
         raise BadInputError(unknown("query", query, QUERIES))
     if gallery is not None and gallery not in GALLERIES:
         raise BadInputError(unknown("gallery", gallery, GALLERIES))
+    if classes not in CLASSES:
+        raise BadInputError(unknown("classes", classes, CLASSES))
+    if query == "sketch" and classes != "models":
+        raise BadInputError(
+            f"classes must be models with query=sketch; got {classes!r}. Sketches show one model."
+        )
     if query == "photo" and gallery is not None:
         raise BadInputError(
             f"gallery must be left out with query=photo; got {gallery!r}. Photos search all others."

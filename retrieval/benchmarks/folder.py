@@ -2,7 +2,8 @@
 
 Everything below a class's folder belongs to the class, however deep. By default every photo queries
 all others. With ``test_share`` a part of the classes is set aside for learning, so that a trained
-encoder is measured on classes it has not seen.
+encoder is measured on classes it has not seen. With ``learned_share`` a part of the photos of every
+class is set aside instead, so that a classifier is measured on new photos of classes it knows.
 
 Source: your photos.
 Licence: whatever theirs is.
@@ -23,7 +24,9 @@ from ..photo_root import PhotoRoot
 from . import _notes
 
 
-def read(root: Path, *, test_share: float = 1.0, seed: int | None = None) -> Benchmark:
+def read(
+    root: Path, *, test_share: float = 1.0, seed: int | None = None, learned_share: float = 0.0
+) -> Benchmark:
     """Read the folders below ``root``.
 
     Files that are no pictures by their name, hidden files and folders, links to the outside and
@@ -35,6 +38,8 @@ def read(root: Path, *, test_share: float = 1.0, seed: int | None = None) -> Ben
         test_share: Share of the classes that are tested, in (0, 1]; the others are for learning.
         seed: None takes the last classes in alphabetical order for the test, as CUB-200-2011 does;
             a number takes a random choice that is the same for the same number and class names.
+        learned_share: Share of the photos of each class that are for learning, in [0, 1); of two
+            photos or more one at least is on each side. ``seed`` decides which ones.
 
     Raises:
         BadInputError: No folder, no pictures below it, or a share that leaves no class on one side.
@@ -50,6 +55,8 @@ def read(root: Path, *, test_share: float = 1.0, seed: int | None = None) -> Ben
             "Put them in folders named like their classes."
         )
     labels = sorted(found.photos)
+    if learned_share:
+        return _shared(root, found, labels, test_share, learned_share, seed or 0)
     tested = _tested(labels, test_share, seed)
     test = _split(found, labels, tested)
     learned = set(labels) - tested
@@ -64,6 +71,36 @@ def read(root: Path, *, test_share: float = 1.0, seed: int | None = None) -> Ben
             *_notes.differ_only_in_case(labels),
             *_notes.unanswerable(test, test),
         ),
+    )
+
+
+def _shared(
+    root: Path,
+    found: "_Walk",
+    labels: Sequence[str],
+    test_share: float,
+    learned_share: float,
+    seed: int,
+) -> Benchmark:
+    """Every class on both sides, with different photos."""
+    if not 0 < learned_share < 1 or test_share != 1:
+        raise BadInputError(
+            "learned_share must be in [0, 1), without test_share; got "
+            f"{learned_share} and test_share {test_share}. Divide classes or photos."
+        )
+    learned, tested = _Walk(root), _Walk(root)
+    for label in labels:
+        photos = sorted(found.photos[label])
+        random.Random(f"{seed} {label}").shuffle(photos)
+        count = min(max(1, round(learned_share * len(photos))), max(1, len(photos) - 1))
+        learned.photos[label], tested.photos[label] = sorted(photos[:count]), sorted(photos[count:])
+    test = _split(tested, labels, {label for label in labels if tested.photos[label]})
+    return Benchmark(
+        name=root.resolve().name,
+        query=test,
+        gallery=test,
+        train=_split(learned, labels, set(labels)),
+        notes=(*found.notes(), *_notes.differ_only_in_case(labels)),
     )
 
 

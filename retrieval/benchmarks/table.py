@@ -3,7 +3,7 @@
 Columns:
 
 - ``path``: relative to the table's folder, with forward slashes.
-- ``label``: the class, any text.
+- ``label``: the class, any text; another column with the option ``label``.
 - ``split`` (optional): the part a photo belongs to, any words, usually train and test.
 - ``superclass`` (optional): a coarser class, kept as the group ``superclass``.
 - ``query`` and ``gallery``, or ``is_query`` and ``is_gallery`` (optional): true or false. Both
@@ -45,6 +45,7 @@ def read(
     query_split: str | None = None,
     gallery_split: str | None = None,
     train_split: str | None = None,
+    label: str = "label",
 ) -> Benchmark:
     """Read a table of photos.
 
@@ -58,12 +59,13 @@ def read(
             then every photo queries all others.
         train_split: Split that may be learned from; ``train`` when left out, if there is one and
             it is neither query nor gallery.
+        label: Column that names the class, such as superclass.
 
     Raises:
         BadInputError: No table, a missing column, a row that cannot be right (named by its number
             and column), a split that does not occur, or a file in train that is queried too.
     """
-    listed = _Listed.of(find_table(Path(root), table, FILES))
+    listed = _Listed.of(find_table(Path(root), table, FILES), label)
     query, gallery = _question(listed, query_split, gallery_split)
     train, why = _learned(listed, train_split, {*query, *gallery})
     queries = listed.split(query)
@@ -96,9 +98,9 @@ class _Listed:
     missing: tuple[Path, ...]
 
     @classmethod
-    def of(cls, file: Path) -> "_Listed":
+    def of(cls, file: Path, label: str) -> "_Listed":
         table = read_table(file)
-        table.needs("path", "label")
+        table.needs("path", label)
         keep = PhotoRoot(file.parent)
         paths: list[Path] = []
         missing: list[Path] = []
@@ -114,8 +116,8 @@ class _Listed:
             paths.append(path)
             if not there:
                 missing.append(path)
-            _check_row(table, index)
-        labels = tuple(row["label"] for row in table.rows)
+            _check_row(table, index, label)
+        labels = tuple(row[label] for row in table.rows)
         return cls(table, tuple(paths), labels, tuple(missing))
 
     def of_split(self, name: str) -> list[int]:
@@ -170,12 +172,10 @@ class _Listed:
         return [_notes.some(len(self.missing), "listed photos are not there", self.missing)]
 
 
-def _check_row(table: Table, index: int) -> None:
+def _check_row(table: Table, index: int, label: str) -> None:
     row = table.rows[index]
-    if row["label"].strip().lower() in ("", "nan"):
-        raise BadInputError(
-            f"{table.where(index, 'label')} must name a class; got {row['label']!r}."
-        )
+    if row[label].strip().lower() in ("", "nan"):
+        raise BadInputError(f"{table.where(index, label)} must name a class; got {row[label]!r}.")
     if row.get("modality", "photo") != "photo":
         raise BadInputError(
             f"{table.where(index, 'modality')} must be photo; got {row['modality']!r}. "

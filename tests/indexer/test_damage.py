@@ -86,6 +86,16 @@ def test_a_damaged_cache_is_made_again(folder: Path, copies: Copies, file: str, 
     assert any("is made again from the store" in notice for notice in right(folder, copies))
 
 
+@pytest.mark.parametrize("damage", [flip(0.5), cut(0.5), Path.unlink], ids=["flip", "cut", "gone"])
+@pytest.mark.parametrize("file", CACHES)
+def test_a_writer_that_changes_nothing_makes_a_damaged_cache_again(
+    folder: Path, copies: Copies, file: str, damage: Damage
+):
+    damage(folder / file)
+    DiskCollection.open(folder, write=True).close()
+    assert right(folder, copies) == []
+
+
 @each_damage
 @pytest.mark.parametrize("file", CONTENT_FILES)
 def test_damaged_contents_are_named_and_made_again(

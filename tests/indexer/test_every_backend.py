@@ -152,26 +152,27 @@ ASKED = [
 
 @every_engine
 @pytest.mark.parametrize("few", [0, 20_000])
-@pytest.mark.parametrize("asked", ASKED)
 def test_a_condition_leaves_out_items_as_if_they_were_not_there(
-    monkeypatch: pytest.MonkeyPatch, make: Make, engine: str, asked: str, few: int
+    monkeypatch: pytest.MonkeyPatch, make: Make, engine: str, few: int
 ):
     monkeypatch.setattr(engines, "_FEW_ROWS", few)
     collection = make(engine=engine)
     vectors = unit_rows(np.random.default_rng(7), 60)
     vectors[30:45] = vectors[15:30]  # doubles, so that the order of ties matters
     collection.add(vectors, PRICED, fingerprint=FINGERPRINT)
-    condition = parse(asked)
-    kept = [row for row, item in enumerate(PRICED) if matches(condition, item)]
-    assert 0 < len(kept) <= 60
-    ids = [PRICED[row].id for row in kept]
-    assert collection.items_where(condition) == ids
     queries = np.concatenate([unit_rows(np.random.default_rng(8), 5), vectors[20:22]])
-    for k in (1, 3, len(kept), len(kept) + 1):
-        found = collection.search(queries, k, fingerprint=FINGERPRINT, where=condition)
-        for query, hits in zip(queries, found, strict=True):
-            assert pairs(hits) == answer_by_definition(vectors[kept], ids, query, k)
-            assert all(hit.item == PRICED[int(hit.item.id)] for hit in hits)
+    for asked in ASKED:
+        condition = parse(asked)
+        kept = [row for row, item in enumerate(PRICED) if matches(condition, item)]
+        assert 0 < len(kept) <= 60
+        ids = [PRICED[row].id for row in kept]
+        assert collection.items_where(condition) == ids
+        assert list(collection.each_item(condition)) == [PRICED[row] for row in kept]
+        for k in (1, 3, len(kept), len(kept) + 1):
+            found = collection.search(queries, k, fingerprint=FINGERPRINT, where=condition)
+            for query, hits in zip(queries, found, strict=True):
+                assert pairs(hits) == answer_by_definition(vectors[kept], ids, query, k), asked
+                assert all(hit.item == PRICED[int(hit.item.id)] for hit in hits)
 
 
 @every_engine
@@ -346,8 +347,8 @@ def test_a_removed_item_is_never_found_and_the_others_keep_their_names(make: Mak
     collection = make(*names, engine=engine)
     rng = np.random.default_rng(3)
     left = list(names)
-    for _ in range(20):  # 1,000 removals
-        gone = rng.choice(len(left), 50, replace=False)
+    for _ in range(5):  # 1,000 removals
+        gone = rng.choice(len(left), 200, replace=False)
         collection.remove([left[place] for place in gone])
         left = [name for place, name in enumerate(left) if place not in set(gone.tolist())]
         assert len(collection) == len(left)

@@ -11,7 +11,9 @@ from retrieval import benchmarks, plugins
 from train.config import RECIPES, read_recipe
 from train.tasks.classes import made_encoder
 
-NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
+NAMES = sorted(
+    path.stem for path in RECIPES.glob("*.toml") if read_recipe(path.stem).task != "recognition"
+)
 TRAINING_CLASSES = {"cub200": 100, "cars196": 98, "pairs": 200}  # objects, of QMUL-Chair
 DIMS = {"crl_wsl": 1024, "dgcrl": 4096, "pce_style": 4096, "proxy_anchor": 512}
 

@@ -13,20 +13,19 @@ from torch import Tensor, nn
 
 from retrieval import plugins
 from retrieval.data import Benchmark
-from retrieval.encoder import Encoder
-from retrieval.encoder_pair import EncoderPair
+from retrieval.errors import BadInputError
 
 from .. import losses
 from ..config import TrainConfig
 from ..data import TrainingData
 from ..network import Network
+from ..optimization import AnyEncoder
 from ..pair_network import PairNetwork
 from ..pictures import Batch
 from ..ranks import Ranks
 from ..samplers import PKSampler
 from ..validation import ValidationScore
 
-AnyEncoder = Encoder | EncoderPair
 AnyNetwork = Network | PairNetwork
 
 
@@ -48,6 +47,7 @@ class Task(ABC):
         data: What it is trained on.
         figures: What the two validation figures are called in the line of an epoch.
         pictures: How many a position of a batch stands for.
+        has_head: Whether the recipe's ``head`` is read.
 
     Args:
         config: The recipe.
@@ -60,11 +60,17 @@ class Task(ABC):
     data: TrainingData[Any]
     figures: tuple[str, str]
     pictures: int = 1
+    has_head: bool = False
 
     def __init__(
         self, config: TrainConfig, benchmark: Benchmark, device: torch.device, ranks: Ranks
     ) -> None:
         self.config, self.benchmark, self.device, self.ranks = config, benchmark, device, ranks
+        if config.head and not self.has_head:
+            raise BadInputError(
+                f"head must be left out with task {config.task}, which learns vectors; got "
+                f'{config.head}. Set task = "recognition".'
+            )
         ranks.check_batch(config.sampler.classes * config.sampler.images)
 
     @cached_property

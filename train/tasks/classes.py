@@ -15,10 +15,11 @@ from ..cached import CachedMaps
 from ..config import TrainConfig
 from ..data import TrainingData, prepare
 from ..network import Network
+from ..optimization import AnyEncoder
 from ..pictures import Batches, Pictures
 from ..ranks import Ranks, synchronous_norms
 from ..validation import ValidationScore
-from ._task import AnyEncoder, MadeBatches, Task
+from ._task import MadeBatches, Task
 
 
 class Classes(Task):

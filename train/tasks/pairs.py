@@ -27,12 +27,13 @@ from retrieval.paired import fit_pair
 from ..config import TrainConfig
 from ..data import TrainingData
 from ..losses import LearnedEnergy
+from ..optimization import AnyEncoder
 from ..pair_labels import LabelHeads, Labelled, columns_of
 from ..pair_network import PairNetwork
 from ..pair_pictures import PairBatches, PairPictures
 from ..ranks import Ranks
 from ..validation import ValidationScore
-from ._task import AnyEncoder, Halves, MadeBatches, Task
+from ._task import Halves, MadeBatches, Task
 from .classes import made_encoder
 
 

@@ -1,6 +1,5 @@
 """``fgir add``."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from ui.commands.index import Photos
 
 
 def add(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     photos: Photos,
     label: Annotated[
         str | None,
@@ -22,19 +21,22 @@ def add(
     replace: Annotated[
         bool, typer.Option("--replace", help="Photos whose id is there already replace it.")
     ] = False,
+    encoder_folder: options.EncoderFolder = None,
     runtime: options.Runtime = "auto",
     batch_size: options.BatchSize = 32,
 ) -> None:
-    """Add photos to a collection with the encoder that made it."""
+    """Add photos to a collection with the encoder that made it.
+
+    A folder carries that encoder; for a collection on a server it is given.
+    """
     from indexer.build import entries_of
-    from indexer.disk import DiskCollection
     from indexer.sources import labelled
-    from ui.building import encoder_of, fill, tell
+    from ui.building import encoder_of, fill, open_collection, tell
 
     entries, root = entries_of(photos)
     source = entries if label is None else labelled(entries, label), root
-    with DiskCollection.open(collection, write=True) as opened:
-        encoder = encoder_of(opened)
+    with open_collection(collection, write=True) as opened:
+        encoder = encoder_of(opened, encoder_folder)
         code = fill(
             opened, source, encoder, replace=replace, runtime=runtime, batch_size=batch_size
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retrieval.errors import BadInputError
+from ui import options
 from ui.text import shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _PICTURED = 200
 
 
 def duplicates(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     likeness: Annotated[
         float, typer.Option(help="Least cosine similarity of two pictures of a group.")
     ] = 0.98,
@@ -36,11 +37,13 @@ def duplicates(
     """
     from indexer.disk import DiskCollection
     from indexer.duplicates import duplicate_groups
+    from ui.building import folder_of
     from ui.progress import progress
 
     if gallery is not None and gallery.suffix.lower() not in (".html", ".png"):
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
-    with DiskCollection.open(collection) as opened:
+    folder = folder_of(collection)
+    with DiskCollection.open(folder) as opened:
         with progress("Comparing", len(opened)) as advance:
             groups = duplicate_groups(opened, likeness, on_progress=advance)
         count = len(opened)
@@ -56,7 +59,7 @@ def duplicates(
     if csv is not None:
         _write_table(csv, groups)
     if gallery is not None:
-        _write_pictures(gallery, collection, groups)
+        _write_pictures(gallery, folder, groups)
 
 
 def _write_table(path: Path, groups: "Sequence[Sequence[Duplicate]]") -> None:

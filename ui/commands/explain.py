@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from indexer.collection import Item
-    from indexer.disk import DiskCollection
     from retrieval.data import Modality
     from retrieval.explain import ExplainedPair
+    from ui.building import Opened
 
 
 def explain(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     query: Annotated[Path | None, typer.Argument(help="A photo.", show_default=False)] = None,
     sketch: Annotated[
         Path | None,
@@ -36,27 +36,25 @@ def explain(
     as_json: options.AsJson = False,
 ) -> None:
     """Say why a query found a hit: which places made the score, and which correspond."""
-    from indexer.disk import DiskCollection
     from indexer.rows import check_fingerprint
     from retrieval.data import Modality
-    from retrieval.encoder_folders import open_encoder
     from retrieval.encoder_pair import door_of, fingerprint_for
     from retrieval.explain import explain as explained
     from retrieval.explanation_page import check_form, write_explanation
     from retrieval.modalities import read_picture
-    from ui.building import encoder_of
+    from ui.building import encoder_of, open_collection
     from ui.commands.search import check_sketch_door
     from ui.text import shown
 
     if out is not None:
         check_form(out)
     path, modality = _asked(query, sketch)
-    with DiskCollection.open(collection) as opened:
-        encoder = encoder_of(opened) if encoder_folder is None else open_encoder(encoder_folder)
+    with open_collection(collection) as opened:
+        encoder = encoder_of(opened, encoder_folder)
         fingerprint = fingerprint_for(encoder, opened.fingerprint)
         check_fingerprint("the encoder", fingerprint, opened.fingerprint)
         if modality is Modality.SKETCH:
-            check_sketch_door(encoder, collection)
+            check_sketch_door(encoder, opened.place)
         asked_door, photo_door = (door_of(encoder, one)[0] for one in (modality, Modality.PHOTO))
         asked = read_picture(path, modality, asked_door.transform)
         if hit is None:
@@ -64,7 +62,7 @@ def explain(
             item = _at(opened, vectors, rank)
         else:
             item = opened.get(hit)
-        found = read_picture(collection / item.path, Modality.PHOTO, photo_door.transform)
+        found = read_picture(opened.folder / item.path, Modality.PHOTO, photo_door.transform)
         pair = explained(encoder, asked, found, modality=modality)
     typer.echo(_json(pair, item) if as_json else _lines(pair, path, item))
     if out is not None:
@@ -88,14 +86,14 @@ def _asked(query: Path | None, sketch: Path | None) -> tuple[Path, "Modality"]:
     raise BadInputError(f"explain must have a photo or a --sketch; got {given}. Give one.")
 
 
-def _at(collection: "DiskCollection", vectors: "NDArray[np.float32]", rank: int) -> "Item":
+def _at(collection: "Opened", vectors: "NDArray[np.float32]", rank: int) -> "Item":
     """The item at a rank."""
     hits = collection.search(vectors, rank, fingerprint=collection.fingerprint)[0]
     if len(hits) < rank:
         raise BadInputError(
             f"--rank must be in 1..{len(hits)}, the items of the collection; got {rank}."
             if hits
-            else f"{collection.folder} must have items; got none. Add some with fgir add."
+            else f"{collection.place} must have items; got none. Add some with fgir add."
         )
     return hits[rank - 1].item
 

@@ -19,7 +19,15 @@ Photos = Annotated[
 def index(
     context: typer.Context,
     photos: Photos,
-    out: Annotated[Path, typer.Option("--out", "--collection", help="The collection, a folder.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "--collection",
+            help="The collection: a folder, or on a server qdrant://HOST:6333/NAME, where "
+            "?shard_number=6&quantization=int8 and the like may follow.",
+        ),
+    ],
     engine: options.Engine = None,
     engine_option: options.EngineOption = None,
     engine_table: options.EngineTable = None,
@@ -73,12 +81,13 @@ def index(
         raise BadInputError("--dry-run, --yes and --watch must come with --sync; got none.")
     choice = options.engine_choice(engine, engine_option, engine_table, target_recall)
     if sync:
+        from ui.building import folder_of
         from ui.syncing import Syncing
 
         named = _names_an_encoder(context)
         syncing = Syncing(
             photos,
-            out,
+            folder_of(out),
             lambda: options.chosen_encoder(
                 encoder, backbone, weights, untrained, pooling, size, fit, flip
             ),
@@ -103,12 +112,12 @@ def index(
     raise typer.Exit(_tuned(out, target_recall, code))
 
 
-def _tuned(out: Path, target_recall: float | None, code: int) -> int:
-    from ui.building import tune_and_tell
+def _tuned(out: str, target_recall: float | None, code: int) -> int:
+    from ui.building import folder_of, tune_and_tell
 
     if target_recall is None or code == EXIT_INTERRUPTED:
         return code
-    return tune_and_tell(out, target_recall) or code
+    return tune_and_tell(folder_of(out), target_recall) or code
 
 
 def _names_an_encoder(context: typer.Context) -> bool:

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,27 +20,30 @@ _FIELDS = ("id", "label", "path", "payload")
 
 
 def items(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     where: options.Where = None,
     limit: Annotated[int | None, typer.Option(min=1, help="List at most so many.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table with commas.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """List items: id, label, path and payload."""
-    from indexer.disk import DiskCollection
+    from ui.building import open_collection
 
     if as_csv and as_json:
         raise BadInputError("the list must be of one kind; got --csv and --json. Give one of them.")
     condition = options.condition(where)
-    with DiskCollection.open(collection) as opened:
-        matching = opened.ids() if condition is None else opened.items_where(condition)
-        found = [opened.get(id_) for id_ in islice(matching, limit)]
+    with open_collection(collection) as opened:
+        matching = opened.each_item(condition)
+        found = list(islice(matching, limit))
+        total = len(opened) if condition is None else len(found) + sum(1 for _ in matching)
+        for notice in opened.notices:
+            typer.echo(notice, err=True)
     if as_json:
         typer.echo(json.dumps([_plain(one) for one in found], indent=2))
     else:
         for line in _csv(found) if as_csv else map(_line, found):
             typer.echo(line)
-    listed = f"{len(found)} of {len(matching)}" if len(found) < len(matching) else len(found)
+    listed = f"{len(found)} of {total}" if len(found) < total else len(found)
     typer.echo(f"listed {listed} items", err=True)
 
 

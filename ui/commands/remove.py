@@ -1,7 +1,6 @@
 """``fgir remove``."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def remove(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     ids: Annotated[
         list[str] | None, typer.Argument(help="Items to remove, by id.", show_default=False)
     ] = None,
@@ -31,7 +30,7 @@ def remove(
     An unknown id is an error and removes nothing. Before removing by --where or --label a person is
     asked, with the number of items.
     """
-    from indexer.disk import DiskCollection
+    from ui.building import open_collection
 
     condition = _condition(where, label)
     if bool(ids) == (condition is not None):
@@ -39,7 +38,7 @@ def remove(
             f"remove must be told ids, or a condition with --where or --label; got "
             f"{'both' if ids else 'neither'}. fgir collection items --where shows what it would be."
         )
-    with DiskCollection.open(collection, write=True) as opened:
+    with open_collection(collection, write=True) as opened:
         chosen = ids or []
         if condition is not None:
             chosen = opened.items_where(condition)
@@ -60,7 +59,7 @@ def _condition(where: str | None, label: str | None) -> "Condition | None":
     return labelled if asked is None else And((asked, labelled))
 
 
-def _confirmed(count: int, of: int, collection: Path) -> bool:
+def _confirmed(count: int, of: int, collection: str) -> bool:
     if not sys.stdin.isatty():
         raise BadInputError(
             f"removing {count} of {of} items of {collection} must be confirmed; got nobody to ask. "

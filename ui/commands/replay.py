@@ -13,7 +13,7 @@ def replay(
         Path,
         typer.Argument(help="A drawing with strokes (.json, .svg, .ndjson, strokes.json/KEY)."),
     ],
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     target: Annotated[
         str | None,
         typer.Option(help="Whose rank: an item's id or a label; the final best hit if left out."),
@@ -41,13 +41,14 @@ def replay(
     from retrieval.encoder_pair import fingerprint_for
     from retrieval.sketches import read_drawing
     from ui import rank_trace
-    from ui.building import encoder_of
+    from ui.building import encoder_of, folder_of
     from ui.commands.search import check_sketch_door
     from ui.progress import progress
 
     rank_trace.check_form(out)
+    folder = folder_of(collection)
     drawing = read_drawing(sketch)
-    with DiskCollection.open(collection) as opened:
+    with DiskCollection.open(folder) as opened:
         encoder = encoder_of(opened) if encoder_folder is None else open_encoder(encoder_folder)
         fingerprint = fingerprint_for(encoder, opened.fingerprint)
         check_fingerprint("the encoder", fingerprint, opened.fingerprint)
@@ -59,5 +60,5 @@ def replay(
     write = rank_trace.as_json if as_json else rank_trace.lines
     typer.echo(write(trace, sketch))
     if out is not None:
-        rank_trace.write_trace(trace, sketch, collection, out)
+        rank_trace.write_trace(trace, sketch, folder, out)
         typer.echo(f"trace: {out}", err=True)

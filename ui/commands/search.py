@@ -13,12 +13,12 @@ from ui.text import shown
 
 if TYPE_CHECKING:
     from indexer.collection import SearchHit
-    from indexer.disk import DiskCollection
     from indexer.filters import Condition
     from retrieval.data import Modality
     from retrieval.encoder import Encoder
     from retrieval.encoder_pair import EncoderPair
     from retrieval.reranking import Reranking
+    from ui.building import Opened
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class _Answer:
 
 
 def search(
-    collection: Annotated[Path, typer.Argument(help="The collection, a folder.")],
+    collection: options.Place,
     queries: Annotated[
         list[Path] | None, typer.Argument(help="Photos to search with.", show_default=False)
     ] = None,
@@ -63,12 +63,10 @@ def search(
     is given: one that was exported, the one it was exported from, or a pair whose photo door made
     the collection.
     """
-    from indexer.disk import DiskCollection
     from indexer.rows import check_fingerprint
     from retrieval.data import Modality
-    from retrieval.encoder_folders import open_encoder
     from retrieval.encoder_pair import fingerprint_for
-    from ui.building import encoder_of
+    from ui.building import encoder_of, open_collection
 
     if gallery is not None and gallery.suffix.lower() not in (".html", ".png"):
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
@@ -76,12 +74,12 @@ def search(
     _check_queries(asked[Modality.PHOTO], asked[Modality.SKETCH])
     reranking = options.reranking(rerank)
     condition = options.condition(where)
-    with DiskCollection.open(collection, engine=engine) as opened:
-        encoder = encoder_of(opened) if encoder_folder is None else open_encoder(encoder_folder)
+    with open_collection(collection, engine=engine) as opened:
+        encoder = encoder_of(opened, encoder_folder)
         fingerprint = fingerprint_for(encoder, opened.fingerprint)
         check_fingerprint("the encoder", fingerprint, opened.fingerprint)
         if asked[Modality.SKETCH]:
-            check_sketch_door(encoder, collection)
+            check_sketch_door(encoder, opened.place)
         searching = _Searching(opened, encoder, k, runtime, reranking, condition)
         answers = [one for kind, paths in asked.items() for one in searching.answers(paths, kind)]
         if not answers:
@@ -94,19 +92,19 @@ def search(
         from ui.gallery import gallery_rows, write_gallery
 
         rows = gallery_rows(
-            collection,
+            opened.folder,
             [one.query for one in answers],
             [one.hits for one in answers],
             encoder if mask else None,
             [one.modality for one in answers],
         )
-        write_gallery(gallery, f"Search in {collection.name}", rows)
+        write_gallery(gallery, f"Search in {Path(opened.place).name}", rows)
         typer.echo(f"pictures: {gallery}", err=True)
     if len(answers) < sum(map(len, asked.values())):
         raise typer.Exit(EXIT_DONE_IN_PART)
 
 
-def check_sketch_door(encoder: "Encoder | EncoderPair", collection: Path) -> None:
+def check_sketch_door(encoder: "Encoder | EncoderPair", collection: object) -> None:
     """Raise unless sketches have a door of their own: another network's scores would be noise."""
     from retrieval.encoder_pair import EncoderPair
 
@@ -134,7 +132,7 @@ def _check_queries(photos: Sequence[Path], sketches: Sequence[Path]) -> None:
 class _Searching:
     """Where and how is searched."""
 
-    collection: "DiskCollection"
+    collection: "Opened"
     encoder: "Encoder | EncoderPair"
     k: int
     runtime: str
@@ -159,8 +157,14 @@ class _Searching:
                 encoded.vectors, self.k, fingerprint=fingerprint, where=self.where
             )
         else:
+            from indexer.disk import DiskCollection
             from indexer.reranked import reranked_search
 
+            if not isinstance(self.collection, DiskCollection):
+                raise BadInputError(
+                    f"--rerank must have a collection in a folder; got {self.collection.place}. "
+                    "Copy it with fgir collection copy."
+                )
             found = reranked_search(
                 self.collection,
                 self.encoder,

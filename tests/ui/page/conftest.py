@@ -9,7 +9,7 @@ from indexer.build import build_collection, entries_of
 from indexer.choice import EngineChoice
 from retrieval.encoder import build_encoder
 from retrieval.encoder_pair import EncoderPair
-from ui.building import create_or_resume
+from ui.building import create_or_resume_folder
 
 pytest.importorskip("streamlit", reason="needs the extra ui: pip install -e '.[ui]'")
 
@@ -42,7 +42,7 @@ def make(folder: Path, photos: Path, *, pair: bool) -> Path:
     encoder = build_encoder("hog", {"name": "grid", "cells": 8}, size=64)
     one = EncoderPair(encoder, encoder) if pair else encoder
     entries, root = entries_of(photos)
-    with create_or_resume(folder, one, EngineChoice("exact")) as collection:
+    with create_or_resume_folder(folder, one, EngineChoice("exact")) as collection:
         build_collection(collection, entries, root, one, runtime="eager")
     return folder
 

@@ -1,0 +1,179 @@
+"""Each picture into its class: a backbone, a head and cross-entropy."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from retrieval import plugins
+from retrieval.calibration import calibration_error, fit_temperature, probabilities, surprise
+from retrieval.classifier import Classifier, build_classifier
+from retrieval.classifier_folders import load_classifier, save_classifier
+from retrieval.data import Benchmark, Split
+from retrieval.errors import BadInputError
+
+from .. import logit_losses
+from ..blending import Blended
+from ..cached import CachedMaps
+from ..config import EncoderConfig, TrainConfig
+from ..data import TrainingData, sha256_of
+from ..network import Network
+from ..optimization import AnyEncoder
+from ..pictures import Batches, Pictures
+from ..ranks import Ranks, synchronous_norms
+from ..validation import ClassValidation, ValidationScore, split_pictures
+from ._task import MadeBatches, Task
+
+_OWN_SETTINGS = ("pooling", "dim", "centred", "start")
+"""Of ``encoder``, that a head takes the place of."""
+
+
+class Recognition(Task):
+    """One classifier, learned from pictures with class labels.
+
+    Validated on other pictures of the same classes: top-1 and top-5. At the end the temperature of
+    the best epoch's classifier is fitted to them.
+    """
+
+    encoder: Classifier
+    data: TrainingData[Pictures]
+    figures = ("top-1", "top-5")
+    has_head = True
+
+    def __init__(
+        self, config: TrainConfig, benchmark: Benchmark, device: torch.device, ranks: Ranks
+    ) -> None:
+        super().__init__(config, benchmark, device, ranks)
+        _check(config, benchmark, ranks)
+        split = benchmark.train
+        numbers, targets = np.unique(split.targets, return_inverse=True)
+        names = [split.names.get(number, str(number)) for number in numbers.tolist()]
+        made = made_classifier(config, names)
+        self.encoder = made.to(device).to(memory_format=torch.channels_last)
+        if ranks.count > 1 and device.type == "cuda":
+            synchronous_norms(self.encoder)
+        self.validation, self.data = _divided(config, split, targets.astype(np.int64), made)
+
+    @cached_property
+    def network(self) -> Network:
+        run = self.config.run
+        return Network(
+            self.encoder,
+            self.config.optimizer.frozen_layers,
+            fold=run.freeze_batch_norm,
+            bf16=run.precision == "bf16",
+        )
+
+    def loss(self) -> nn.Module:
+        made: nn.Module = plugins.build(
+            logit_losses, self.config.loss, num_classes=self.data.num_classes
+        )
+        return made
+
+    def batches(self, on_step: Callable[[int, int], None]) -> MadeBatches:
+        config, pictures = self.config, self.data.pictures
+        if config.run.cached_views:
+            if self.validation is not None:
+                self.validation.keep(self.network)
+            return CachedMaps(pictures, self.network, config, self.ranks, on_step)
+        transform, threads = self.encoder.transform, config.run.threads
+        made = Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
+        mixup = config.recognition.mixup
+        return Blended(made, mixup, config.seed) if mixup else made
+
+    def score(self, encoder: AnyEncoder) -> ValidationScore:
+        if self.validation is None:
+            return ValidationScore(0, 0, 1.0)
+        return self.validation.score(cast(Classifier, encoder), self.network)
+
+    def finish(self, best: Path) -> list[str]:
+        """Fit the temperature, and say what it does to the probabilities."""
+        if self.validation is None:
+            return ["temperature not fitted: nothing is held out. Set validation_share."]
+        classifier = load_classifier(best).with_temperature(1.0)
+        logits, targets = self.validation.logits(classifier), self.validation.targets
+        temperature = fit_temperature(logits, targets)
+        save_classifier(classifier.with_temperature(temperature), best, overwrite=True)
+        before, after = (
+            f"{surprise(logits, targets, one):.3f} nats, ECE "
+            f"{calibration_error(probabilities(logits, one), targets):.1%}"
+            for one in (1.0, temperature)
+        )
+        return [
+            f"temperature {temperature:.3f} fitted to {len(targets)} validation pictures: "
+            f"{before} before, {after} after, on these pictures themselves"
+        ]
+
+
+def made_classifier(config: TrainConfig, names: Sequence[str]) -> Classifier:
+    """The classifier of a recipe, as it starts."""
+    chosen = config.encoder
+    return build_classifier(
+        names,
+        chosen.backbone,
+        config.head,
+        weights=Path(chosen.weights) if chosen.weights else None,
+        pretrained=chosen.pretrained,
+        size=chosen.size,
+        fit=chosen.fit,
+        last_stride=chosen.last_stride,
+        keep_layers=chosen.keep_layers,
+        seed=config.seed,
+    )
+
+
+def _divided(
+    config: TrainConfig, split: Split, targets: NDArray[np.int64], classifier: Classifier
+) -> tuple[ClassValidation | None, TrainingData[Pictures]]:
+    transform = classifier.transform
+    learned, held_out = split_pictures(targets, config.validation_share, config.seed)
+    pictures = Pictures(
+        [split.paths[i] for i in learned], transform, config.run.cache_mib, config.run.threads
+    )
+    shown = targets[learned][pictures.kept]
+    missing = np.setdiff1d(np.arange(len(classifier.classes)), shown)
+    if len(missing):
+        raise BadInputError(
+            "every class must have a readable picture to learn from; got none of "
+            f"{classifier.classes[missing[0]]!r}. Mend its pictures or leave the class out."
+        )
+    validation = None
+    if len(held_out):
+        held = [split.paths[i] for i in held_out]
+        validation = ClassValidation(held, targets[held_out], transform)
+    notes = tuple(f"left out: {sentence}" for sentence in pictures.rejected)
+    sha256 = sha256_of(split)
+    count = len(classifier.classes)
+    return validation, TrainingData(pictures, shown, count, None, None, sha256, notes)
+
+
+def _check(config: TrainConfig, benchmark: Benchmark, ranks: Ranks) -> None:
+    if not len(benchmark.train):
+        raise BadInputError(
+            f"{benchmark.name} must have a training part; got none. Take a benchmark with one."
+        )
+    if not isinstance(config.head.get("name"), str):
+        raise BadInputError(
+            f"head must be a table with a name; got {config.head}. "
+            'Write [head] and name = "softmax" in the recipe.'
+        )
+    plain = {one.name: one.default for one in fields(EncoderConfig)}
+    for name in _OWN_SETTINGS:
+        value = getattr(config.encoder, name)
+        if value != plain[name]:
+            raise BadInputError(
+                f"encoder.{name} must be left out where classes are recognised; got {value!r}. "
+                "The head makes descriptors and logits: give its options in [head]."
+            )
+    if config.recognition.mixup and (config.run.cached_views or ranks.count > 1):
+        other = "run.cached_views" if config.run.cached_views else "several processes"
+        raise BadInputError(
+            f"recognition.mixup must be 0 with {other}; got {config.recognition.mixup:g}. "
+            "Pictures are blended before the network sees them, all of a batch."
+        )

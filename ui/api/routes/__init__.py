@@ -1,0 +1,1 @@
+"""What can be asked for under ``/v1``; one subject a file."""
