@@ -101,6 +101,18 @@ def decode(
         ) from error
 
 
+def file_bytes(path: Path, *, name: str | None = None, max_bytes: int = MAX_BYTES) -> bytes:
+    """The bytes of an image file, for a decoder elsewhere.
+
+    Raises:
+        ImageError: It cannot be read, or has more bytes.
+    """
+    try:
+        return _read(path, max_bytes)
+    except Refusal as refusal:
+        raise ImageError(f"{_shown(path, name)} {refusal}") from None
+
+
 def is_blank(image: Image.Image) -> bool:
     """Whether the picture is one colour all over, so that nothing was drawn or photographed.
 

@@ -49,21 +49,9 @@ def input_of(drawing: Drawing, transform: Transform) -> Tensor:
     return transform.normalise(torch.from_numpy(pixels)[None])[0]
 
 
-def photo_input(data: bytes, transform: Transform, *, name: str) -> Tensor:
-    """The bytes of a photo's file as the input of an encoder, (3, H, W) float32.
-
-    Args:
-        data: What the file holds.
-        transform: Of the encoder.
-        name: What to call it in messages.
-
-    Raises:
-        ImageError: It cannot be read.
-    """
-    pixels = transform.read_pixels(
-        lambda wanted: decode(data, name=name, draft_size=wanted.draft_size)
-    )
-    return transform.normalise(torch.from_numpy(pixels)[None])[0]
+def input_of_photo(photo: Image.Image, transform: Transform) -> Tensor:
+    """A decoded photo as the input of an encoder, joined or not, (3, H, W) float32."""
+    return transform.normalise(torch.from_numpy(transform.pixels(photo))[None])[0]
 
 
 def drawn_side(transform: Transform) -> int:

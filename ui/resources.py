@@ -5,17 +5,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import streamlit as st
+from PIL import Image
 
-from indexer.collection import SearchHit, Vectors
+from indexer.collection import Item, SearchHit, Vectors
 from indexer.disk import DiskCollection
+from indexer.field_summaries import FieldSummary, field_summaries
 from indexer.filters import Condition
 from indexer.recognition import Recogniser
 from retrieval.data import Modality
 from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of
-from retrieval.modalities import input_of, photo_input
+from retrieval.explain import ExplainedPair, explain
+from retrieval.images import file_bytes
+from retrieval.modalities import input_of, input_of_photo
+from retrieval.regions import ObjectRegions, object_regions
 from retrieval.strokes import Drawing
+from retrieval.transforms import Transform
 from ui.building import encoder_of
+from ui.decoding import Decoder
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class Opened:
     collection: DiskCollection
     encoder: Encoder | EncoderPair
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _fields: dict[int, list[FieldSummary]] = field(default_factory=dict, repr=False)
+    _fields_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def has_sketch_door(self) -> bool:
@@ -47,22 +56,63 @@ class Opened:
             vector: Vectors = door.vectors(input_of(drawing, door.transform)[None])
         return None if unusable(vector) else vector
 
-    def photo_vector(self, data: bytes, name: str) -> Vectors | None:
-        """The vector of a photo's file, (1, dim); None where nothing on it can be compared.
+    @property
+    def photo_transform(self) -> Transform:
+        """How a photo is made ready: how much of its detail is needed, for one."""
+        return self._photo_door.transform
 
-        Raises:
-            ImageError: It cannot be read.
-        """
-        door, _ = door_of(self.encoder, Modality.PHOTO)
-        wanted = photo_input(data, door.transform, name=name)
+    def vector_of_photo(self, photo: Image.Image) -> Vectors | None:
+        """The vector of a photo, (1, dim); None where nothing on it can be compared."""
+        door = self._photo_door
         with self._one_at_a_time:
-            vector: Vectors = door.vectors(wanted[None])
+            vector: Vectors = door.vectors(input_of_photo(photo, door.transform)[None])
         return None if unusable(vector) else vector
 
+    def regions_of(self, photo: Image.Image) -> ObjectRegions:
+        """What of a photo one can click on.
+
+        Raises:
+            BadInputError: The encoder does not tell.
+        """
+        with self._one_at_a_time:
+            return object_regions(self._photo_door, photo)
+
+    def explained(
+        self, query: Image.Image, hit: Image.Image, modality: Modality = Modality.PHOTO
+    ) -> ExplainedPair:
+        """Why a query and a hit have the score they have.
+
+        Raises:
+            BadInputError: The encoder does not tell.
+        """
+        with self._one_at_a_time:
+            return explain(self.encoder, query, hit, modality=modality)
+
+    def picture_of(self, item: Item) -> bytes:
+        """The file of an item's picture.
+
+        Raises:
+            ImageError: It is not there any more, or larger than pictures may be.
+        """
+        return file_bytes(self.collection.folder / item.path, name=item.id)
+
     def search(self, vector: Vectors, k: int, where: Condition | None = None) -> list[SearchHit]:
-        """At most ``k`` hits that the condition holds for, best first."""
+        """At most ``k`` hits, best first, of those the condition holds for."""
         fingerprint = self.collection.fingerprint
         return self.collection.search(vector, k, fingerprint=fingerprint, where=where)[0]
+
+    def fields(self) -> list[FieldSummary]:
+        """What is known of items, to filter by; read once for each change of the collection."""
+        generation = self.collection.generation
+        with self._fields_lock:
+            if generation not in self._fields:
+                self._fields.clear()
+                self._fields[generation] = field_summaries(self.collection.items)
+            return self._fields[generation]
+
+    @property
+    def _photo_door(self) -> Encoder:
+        return door_of(self.encoder, Modality.PHOTO)[0]
 
 
 def opened(folder: Path) -> Opened:
@@ -90,6 +140,12 @@ def _recogniser(
     folder: Path, made: tuple[int, int], generation: int, _collection: DiskCollection
 ) -> Recogniser:
     return Recogniser.fit(_collection)
+
+
+@st.cache_resource
+def decoder() -> Decoder:
+    """Makes pixels of what visitors send, in a process that all of them share."""
+    return Decoder()
 
 
 @st.cache_resource(max_entries=1, show_spinner="Opening the collection …")

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from ui.text import shown
 
 SIDE = 320
 """Longer side of a picture in the grid, in pixels: sharp on any screen."""
+
+FACTS = 3
+"""Fields of a payload that a card shows."""
 
 _logger = logging.getLogger("fgir.ui")
 
@@ -53,12 +57,38 @@ def plain(text: str) -> str:
     return "".join("\\" + letter if letter in marks else letter for letter in shown(text))
 
 
-def cards_of(collection: DiskCollection, hits: Sequence[SearchHit]) -> list[dict[str, Any]]:
-    """Hits for :func:`ui.hits.hits`."""
+def cards_of(
+    collection: DiskCollection, hits: Sequence[SearchHit], *, facts: bool = False
+) -> list[dict[str, Any]]:
+    """Hits for :func:`ui.hits.hits`; ``facts`` adds what the payload says first."""
     return [
-        card_of(collection, hit.item) | {"rank": hit.rank, "score": float(hit.score)}
+        card_of(collection, hit.item)
+        | {"rank": hit.rank, "score": float(hit.score)}
+        | ({"facts": facts_of(hit.item)} if facts else {})
         for hit in hits
     ]
+
+
+def facts_of(item: Item) -> list[str]:
+    """The first fields of an item's payload, a line each.
+
+    Example:
+        >>> facts_of(Item("a", payload={"price": 12.5, "tags": ["red", "new"], "size": {"eu": 42}}))
+        ['price 12.5', 'tags red, new', 'size eu 42']
+    """
+    first = islice(item.payload.items(), FACTS)
+    return [shown(f"{name} {_said(value)}"[:80]) for name, value in first]
+
+
+def _said(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name} {_said(one)}" for name, one in islice(value.items(), FACTS))
+        case list():
+            return ", ".join(map(_said, value[:FACTS]))
+        case bool():
+            return "yes" if value else "no"
+    return "none" if value is None else str(value)
 
 
 def some_cards(collection: DiskCollection, count: int) -> list[dict[str, Any]]:

@@ -7,6 +7,12 @@ from torch.nn import functional as F
 from ..errors import BadInputError
 
 
+def above_mean(features: Tensor) -> Tensor:
+    """Where the sum over channels exceeds its mean: (B, C, h, w) to (B, h, w) bool."""
+    activation = features.detach().sum(dim=1)  # (B, h, w)
+    return activation > activation.mean(dim=(1, 2), keepdim=True)
+
+
 @torch.no_grad()
 def largest_component(mask: Tensor) -> Tensor:
     """The largest 8-connected component of each mask, (B, h, w) bool to (B, h, w) bool.

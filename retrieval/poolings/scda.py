@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ..errors import BadInputError
 from ._pooling import Pooling
-from ._selection import average_and_maximum, largest_component
+from ._selection import above_mean, average_and_maximum, largest_component
 
 EARLY_WEIGHT = 0.5
 """Weight of the early map's half of SCDA+, from the reference."""
@@ -55,18 +55,13 @@ class Scda(Pooling):
         if early is None:
             raise BadInputError("scda with plus needs the early map; got None. Pass both maps.")
         scaled = F.interpolate(mask[:, None].float(), early.shape[2:], mode="nearest-exact")
-        early_mask = _above_mean(early) & (scaled[:, 0] > 0)
+        early_mask = above_mean(early) & (scaled[:, 0] > 0)
         return torch.cat([halves, EARLY_WEIGHT * average_and_maximum(early, early_mask)], dim=1)
 
     def mask(self, last: Tensor) -> Tensor:
         """The positions that are used: (B, C, h, w) to (B, h, w) bool, some in every row."""
-        component = largest_component(_above_mean(last))
+        component = largest_component(above_mean(last))
         return component | ~component.flatten(1).any(dim=1)[:, None, None]
 
     def out_dim(self, channels: tuple[int, int]) -> int:
         return 2 * channels[1] + (2 * channels[0] if self.plus else 0)
-
-
-def _above_mean(features: Tensor) -> Tensor:
-    activation = features.detach().sum(dim=1)  # (B, h, w)
-    return activation > activation.mean(dim=(1, 2), keepdim=True)

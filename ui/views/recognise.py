@@ -1,5 +1,6 @@
 """A photo in, its sub-category out, or that it is none of the known ones."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -9,9 +10,9 @@ from indexer.filters import Equal
 from indexer.recognition import Likely, Recogniser, Recognition
 from retrieval.errors import BadInputError
 from retrieval.figures import percent
-from retrieval.thumbnails import thumbnail
+from retrieval.images import ImageError
 from ui.pictures import pictures
-from ui.resources import Opened, opened, recogniser
+from ui.resources import Opened, decoder, opened, recogniser
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
 
@@ -28,6 +29,7 @@ TYPES = ["jpg", "jpeg", "png", "webp", "bmp", "gif"]
 
 _PHOTO, _ALPHA = "recognise_photo", "recognise_alpha"
 _VECTOR = "recognise.vector"
+_SIDE = 480
 
 
 class Recognise(PageView):
@@ -66,9 +68,12 @@ Photo = tuple[str, str, bytes]
 
 
 def _preview(photo: Photo | None) -> None:
-    shown = None if photo is None else thumbnail(photo[2], side=480)
-    if shown is not None:
-        st.image(shown, width="stretch", alt="The photo that is asked about")
+    if photo is None:
+        return
+    with suppress(ImageError):  # the answer says what is wrong
+        picture = decoder()(photo[2], name=photo[1], draft_size=_SIDE)
+        picture.thumbnail((_SIDE, _SIDE))
+        st.image(picture, width="stretch", alt="The photo that is asked about")
 
 
 def _answer(folder: Path, photo: Photo | None, alpha: float) -> None:
@@ -102,7 +107,8 @@ def _vector(this: Opened, photo: Photo) -> Vectors:
     kept: tuple[tuple[str, str], Vectors] | None = st.session_state.get(_VECTOR)
     if kept is not None and kept[0] == mark:
         return kept[1]
-    vector = this.photo_vector(photo[2], photo[1])
+    draft_size = this.photo_transform.draft_size
+    vector = this.vector_of_photo(decoder()(photo[2], name=photo[1], draft_size=draft_size))
     if vector is None:
         raise BadInputError(
             f"{photo[1]} must show something to compare; got a picture without features. "

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,17 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def address(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of ``fgir ui``, ended with Ctrl-C as a person does."""
+    with served(shapes, tmp_path_factory.mktemp("log") / "server.txt") as found:
+        yield found
+
+
+@contextmanager
+def served(folder: Path, log: Path) -> Iterator[str]:
+    """Address of ``fgir ui``, ended with Ctrl-C as a person does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    words = [sys.executable, "-m", "ui", "ui", str(shapes), "--port", str(port), "--no-browser"]
-    log = tmp_path_factory.mktemp("log") / "server.txt"
+    words = [sys.executable, "-m", "ui", "ui", str(folder), "--port", str(port), "--no-browser"]
     with log.open("w") as out:
         server = subprocess.Popen(
             words, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, start_new_session=True

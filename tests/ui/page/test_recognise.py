@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
 from indexer.recognition import Recogniser
+from retrieval.images import decode
 from tests.ui.page.at_view import all_data_of, at_view, said
 from ui import resources
 from ui.resources import opened
@@ -59,7 +60,7 @@ def test_a_photo_gets_its_label_with_evidence(page: Opened, shapes: Path):
     assert test.subheader[0].value == "lying"
     assert not test.warning
     this = opened(shapes)
-    vector = this.photo_vector(lying(), "a.png")
+    vector = this.vector_of_photo(decode(lying(), name="a.png"))
     assert vector is not None
     found = Recogniser.fit(this.collection).recognise(vector)
     rows = all_data_of(test, "fgir_pictures")
@@ -97,7 +98,7 @@ def test_a_photo_is_encoded_once(page: Opened, shapes: Path, monkeypatch: pytest
     test = page(shapes).run()
     test.file_uploader(key="recognise_photo").upload("a.png", lying(), "image/png")
     test.run()
-    monkeypatch.setattr(resources.Opened, "photo_vector", lambda *_: pytest.fail("again"))
+    monkeypatch.setattr(resources.Opened, "vector_of_photo", lambda *_: pytest.fail("again"))
     test.select_slider(key="recognise_alpha").set_value(0.1).run()
     assert test.subheader[0].value == "lying"
     assert not test.error
