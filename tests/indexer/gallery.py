@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -11,11 +12,14 @@ DIM = 16
 FINGERPRINT = "encoder-a"
 
 
+@lru_cache(1 << 14)
 def vector_of(name: str, version: int = 0, dim: int = DIM) -> Vectors:
-    """(dim,) of norm 1."""
+    """(dim,) of norm 1, read-only."""
     seed = hashlib.sha256(f"{name}/{version}".encode("utf-8", "surrogateescape")).digest()
     row = np.random.default_rng(list(seed)).standard_normal(dim).astype(np.float32)
-    return row / np.float32(np.linalg.norm(row))
+    unit: Vectors = row / np.float32(np.linalg.norm(row))
+    unit.flags.writeable = False
+    return unit
 
 
 def vectors_of(names: Sequence[str], version: int = 0, dim: int = DIM) -> Vectors:
