@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from retrieval.files import write_atomically
 from retrieval.provenance import provenance
 from tests.indexer.crash.forks import Forks
 from tests.indexer.crash.parts import PARTS, SEED, Part
@@ -49,7 +50,9 @@ def main() -> None:
 
 def run(kept: Path, until: float) -> None:
     """Run each chunk that is not in ``kept`` and add its line."""
-    done = {(line["part"], line["chunk"]) for line in done_in(kept)}
+    lines = done_in(kept)
+    write_atomically(kept, "".join(json.dumps(line) + "\n" for line in lines).encode())
+    done = {(line["part"], line["chunk"]) for line in lines}
     missing = [one for one in chunks() if (one[0].name, one[1]) not in done]
     with ExitStack() as stack:
         forks = stack.enter_context(Forks())

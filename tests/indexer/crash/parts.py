@@ -1,8 +1,8 @@
 """The storage promises in parts, each of many small chunks, so that a long run can be gone on with.
 
 A chunk depends on nothing but its part, its number and the seed. The default tests run the first
-chunk of each part; the whole is run by tests marked slow and by ``python -m benchmarks.reliability``.
-"""  # noqa: E501
+chunk of each part; tests marked slow and ``python -m benchmarks.reliability`` run the whole.
+"""
 
 import errno
 import shutil
@@ -49,9 +49,11 @@ ENGINES = ("exact", "faiss_flat", "faiss_hnsw")
 WHAT = ("compact", "snapshot", "export", "import", "merge")
 SEED = 4
 SMALL = 1_024
-"""Of files up to so many bytes each byte is changed; of larger ones that many spread evenly."""
+"""Of files up to so many bytes each byte is changed."""
 
 MANY = 200
+"""Bytes changed in larger files, spread evenly."""
+
 CUTS = 24
 
 
@@ -122,7 +124,9 @@ def kills_of_commands(what: str, chunks: int, forks: Forks, root: Path, number: 
         status = keeping.run(forks, kill_at_line=line, place=str(place))
         assert status == -9, f"line {line} was not reached: {status}"
         chunk.places.add(place.read_text())
-        chunk.counts["found after" if keeping.check(whole=False) else "found before"] += 1
+        done = keeping.check(whole=False)
+        found = "whole" if what == "compact" else "after" if done else "before"
+        chunk.counts[f"found {found}"] += 1
         keeping.end(forks)
 
     for line in lines[number::chunks].tolist():
@@ -190,27 +194,36 @@ def told_of(folder: Path, file: str, copies: Copies, *, harmless: bool) -> str:
 
 def _damages(copies: Copies) -> Iterator[tuple[str, Path, str, str, Damage]]:
     """File, collection, kind, name and change of every damage, in a fixed order."""
-    random = np.random.default_rng(SEED)
     closed, killed = copies.closed, copies.killed
-    files = [(path, closed) for path in sorted(closed.rglob("*")) if path.is_file()]
-    files = [one for one in files if one[0].name != "LOCK"]  # says nothing that is believed
-    for path, folder in [*files, (killed / STORE, killed), (killed / LOG, killed)]:
-        file, size = path.relative_to(folder).as_posix(), path.stat().st_size
-        for place in range(size) if size <= SMALL else np.linspace(0, size - 1, MANY).astype(int):
-            mask = int(random.integers(1, 256))
-            yield file, folder, "byte", f"byte {place} xor {mask}", partial(_change, place, mask)
-        for length in sorted({*np.linspace(0, size - 1, CUTS).astype(int).tolist(), size - 1}):
-            yield file, folder, "cut", f"cut to {length}", partial(_cut, length)
-        if folder == killed:
-            continue
-        for name, change in _HARMS.items():
-            yield file, folder, "other change", name, change
-        for source in (copies.older, copies.other, closed):
-            for other in sorted(path.parent.iterdir()) if source == closed else [path]:
-                strange = source / other.relative_to(closed)
-                if strange.is_file() and strange.read_bytes() != path.read_bytes():
-                    name = f"{strange.name} of {source.name} instead"
-                    yield file, folder, "exchange", name, partial(_exchange, strange)
+    random = np.random.default_rng(SEED)
+    files = [path for path in sorted(closed.rglob("*")) if path.is_file()]
+    files = [path for path in files if path.name != "LOCK"]  # says nothing that is believed
+    for path in [*files, killed / STORE, killed / LOG]:
+        folder = closed if closed in path.parents else killed
+        changes = [*_small_damages(path.stat().st_size, random)]
+        if folder == closed:
+            changes += _large_damages(path, copies)
+        for kind, name, change in changes:
+            yield path.relative_to(folder).as_posix(), folder, kind, name, change
+
+
+def _small_damages(size: int, random: np.random.Generator) -> Iterator[tuple[str, str, Damage]]:
+    for place in range(size) if size <= SMALL else np.linspace(0, size - 1, MANY).astype(int):
+        mask = int(random.integers(1, 256))
+        yield "byte", f"byte {place} xor {mask}", partial(_change, place, mask)
+    for length in sorted({*np.linspace(0, size - 1, CUTS).astype(int).tolist()}):
+        yield "cut", f"cut to {length}", partial(_cut, length)
+
+
+def _large_damages(path: Path, copies: Copies) -> Iterator[tuple[str, str, Damage]]:
+    for name, change in _HARMS.items():
+        yield "other change", name, change
+    place = path.relative_to(copies.closed)
+    strange = [copies.older / place, copies.other / place, *sorted(path.parent.iterdir())]
+    for one in strange:
+        if one.is_file() and one.read_bytes() != path.read_bytes():
+            name = f"{one.relative_to(copies.closed.parent)} instead"
+            yield "exchange", name, partial(_exchange, one)
 
 
 _HARMS: dict[str, Damage] = {

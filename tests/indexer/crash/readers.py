@@ -66,7 +66,7 @@ def growth(forks: Forks, root: Path, engine: str, first: int, last: int) -> dict
         root / "c", dim=DIM, fingerprint=FINGERPRINT, engine=engine
     ) as collection:
         collection.add(rows, items, fingerprint=FINGERPRINT)
-    facts = {"folder": str(root / "c"), "report": str(root / "report")}
+    facts: dict[str, Any] = {"folder": str(root / "c"), "report": str(root / "report")}
     assert forks.run("ask", engine=engine, first=first, last=last, **facts) == 0
     before, after = json.loads((root / "report").read_text())
     return {name: after[name] - before[name] for name in before}
