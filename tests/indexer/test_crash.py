@@ -24,11 +24,6 @@ def test_kills_find_the_state_before_the_state_after_and_no_collection_yet(
     assert len(set(places)) >= 8
 
 
-def test_after_random_kills_work_has_gone_on(forks: Forks, tmp_path: Path):
-    crashes = Crashes(forks, tmp_path, "faiss_flat", seed=2)
-    assert len([*crashes.kill_at_random(8)]) == 8
-
-
 def lose_power(root: Path, engine: str, steps: int, **sabotage: bool) -> int:
     """Check every disk that a power loss may leave; how many of them hold a collection."""
     live, disk = root / "live", root / "disk"

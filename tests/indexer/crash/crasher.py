@@ -67,24 +67,23 @@ class Crashes:
         WriteLock(self._folder / "LOCK").release()
         return found, place.read_text()
 
-    def kill_at_random(self, kills: int, longest: float = 0.08) -> Iterator[str]:
-        """What was found each time, of one collection written to by one victim after another."""
+    def kill_at_random(self, kills: int, longest: float = 0.08) -> Iterator[tuple[str, int]]:
+        """What was found each time ("before" or "after"), and how many changes a victim had made.
+
+        It is one collection, made before, that is written to by one victim after another.
+        """
         self._begin()
-        done = 0
+        assert self._run(0, STEPS) == 0
+        done = STEPS
         for number, moment in enumerate(moments(self._seed, kills, longest)):
             self._acknowledged.write_text("")
             assert self._run(done, 1_000_000, close_every=3, kill_after=moment) == KILLED
-            acknowledged = done = done + self._done()
-            found = "nothing"
-            if self._folder.exists():
-                # Each fifth time as a writer, which repairs; else the next victim has to.
-                done = workload.check(
-                    self._folder, self._seed, acknowledged, self._engine, write=number % 5 == 4
-                )
-                found = "before" if done == acknowledged else "after"
-            else:
-                must("lost", acknowledged == 0, "the whole collection")
-            yield found
+            made = self._done()
+            acknowledged = done + made
+            # Each fifth time as a writer, which repairs; else the next victim has to.
+            write = number % 5 == 4
+            done = workload.check(self._folder, self._seed, acknowledged, self._engine, write=write)
+            yield "before" if done == acknowledged else "after", made
 
     def _begin(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -139,9 +139,11 @@ def kills_at_random(engine: str, forks: Forks, root: Path, number: int) -> Chunk
     chunk = Chunk()
 
     def kill() -> None:
-        for found in Crashes(forks, root, engine, 1_000 * SEED + number).kill_at_random(24):
+        crashes = Crashes(forks, root, engine, 1_000 * SEED + number)
+        for found, made in crashes.kill_at_random(24):
             chunk.counts["kills at random"] += 1
             chunk.counts[f"found {found}"] += 1
+            chunk.counts["changes acknowledged before a kill"] += made
 
     chunk.case(f"seed {1_000 * SEED + number}", kill)
     return chunk
@@ -307,7 +309,7 @@ def answers(engine: str, forks: Forks, root: Path, number: int) -> Chunk:
 def endurance(engine: str, forks: Forks, root: Path, number: int, last: int = 10_000) -> Chunk:
     """Ten thousand questions to one process."""
     grown = growth(forks, root, engine, last // 10, last)
-    counts = {"questions": last, "growth in bytes": grown["bytes"]}
+    counts = {"questions": last, "growth in bytes": max(0, grown["bytes"])}
     others = {name: one for name, one in grown.items() if name != "bytes" and one}
     faults = [f"more {name}: {one}" for name, one in others.items()]
     faults += [f"{grown['bytes']:,} bytes more"] if grown["bytes"] >= 20e6 else []
