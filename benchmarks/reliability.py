@@ -143,7 +143,7 @@ def _text(
         ),
         ("damages refused by the file's name", f"{total['refused']:,}"),
         ("damages named and made good from the store", f"{total['rebuilt']:,}"),
-        ("damages that changed nothing (a log or store after a kill)", total["without effect"]),
+        ("damages without effect on any answer, where that is no fault", total["without effect"]),
         ("full disks, in steps of 4 KiB", f"{total['full disks']:,}"),
         ("calls that failed with a full disk, in turn", f"{total['failing calls']:,}"),
         ("answers of four readers beside a writer, each compared", f"{total['answers checked']:,}"),

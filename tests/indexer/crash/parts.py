@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from indexer.choice import EngineChoice
+from indexer.choice import CHOICE, EngineChoice
 from indexer.disk import DiskCollection
 from indexer.manifest import STORE
 from retrieval.errors import DamagedDataError
@@ -160,7 +160,10 @@ def damages(engine: str, chunks: int, forks: Forks, root: Path, number: int) -> 
         shutil.copytree(folder, root / "hurt")
         change(root / "hurt" / file)
         chunk.counts[f"{kind}s" if kind != "byte" else "bytes changed"] += 1
-        harmless = folder == copies.killed  # a page that nothing refers to may be changed
+        # A page that nothing refers to may be changed, and whether an engine was ever chosen nobody
+        # can tell without the record of it.
+        missing = not (root / "hurt" / file).exists()
+        harmless = folder == copies.killed or (missing and file == CHOICE)
         found = told_of(root / "hurt", file if named else "", copies, harmless=harmless)
         chunk.counts[found] += 1
 
