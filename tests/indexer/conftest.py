@@ -16,9 +16,9 @@ from tests.indexer.gallery import DIM, FINGERPRINT, items_of, vectors_of
 Make = Callable[..., DiskCollection]
 
 
-@pytest.fixture
-def quick_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty folder in memory where there is one.
+@pytest.fixture(scope="session")
+def quick_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is one.
 
     What a process has written is in the kernel, whatever the disk has of it, so a test loses
     nothing there but the wait for the disk, even when it kills processes.
@@ -28,6 +28,15 @@ def quick_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("quick")
         return
     folder = Path(tempfile.mkdtemp(dir=memory, prefix="fgir-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def quick_path(quick_root: Path) -> Iterator[Path]:
+    """An empty folder in memory where there is one."""
+    folder = Path(tempfile.mkdtemp(dir=quick_root))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -46,9 +55,9 @@ def forks() -> Iterator[Forks]:
 
 
 @pytest.fixture(scope="session")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
+def copies(quick_root: Path) -> Copies:
     """A collection at several moments; to be copied, not changed."""
-    return make_copies(tmp_path_factory.mktemp("copies"))
+    return make_copies(Path(tempfile.mkdtemp(dir=quick_root)))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from indexer.choice import EngineChoice
 from indexer.collection import SearchHit
 from indexer.disk import DiskCollection
 from indexer.manifest import STORE
@@ -26,6 +27,8 @@ CONTENT_FILES = (
     "cache/vectors.f32",
 )
 ENCODER = ("encoder/encoder.json", "encoder/weights.safetensors")
+
+FLAT = EngineChoice("faiss_flat")
 
 Damage = Callable[[Path], None]
 
@@ -46,23 +49,23 @@ class Copies:
     answers: list[list[SearchHit]]
 
 
-def fill(folder: Path, encoder: Path) -> DiskCollection:
+def fill(folder: Path, encoder: Path, choice: EngineChoice) -> DiskCollection:
     collection = DiskCollection.create(
-        folder, dim=DIM, fingerprint=FINGERPRINT, engine="faiss_flat", encoder=encoder
+        folder, dim=DIM, fingerprint=FINGERPRINT, choice=choice, encoder=encoder
     )
     collection.add(vectors_of(NAMES[:20]), items_of(NAMES[:20]), fingerprint=FINGERPRINT)
     return collection
 
 
-def make_copies(root: Path) -> Copies:
+def make_copies(root: Path, choice: EngineChoice = FLAT) -> Copies:
     """The copies, made in ``root``."""
     encoder = root / "saved encoder"
     encoder.mkdir()
     (encoder / "encoder.json").write_text('{"dim": 16}')
     (encoder / "weights.safetensors").write_bytes(bytes(range(256)) * 8)
-    fill(root / "work", encoder).close()
+    fill(root / "work", encoder, choice).close()
     shutil.copytree(root / "work", root / "older")
-    fill(root / "other", encoder).close()
+    fill(root / "other", encoder, choice).close()
     collection = DiskCollection.open(root / "work", write=True)
     collection.add(vectors_of(NAMES[20:30]), items_of(NAMES[20:30]), fingerprint=FINGERPRINT)
     shutil.copytree(root / "work", root / "older killed")

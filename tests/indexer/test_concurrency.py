@@ -1,4 +1,7 @@
-"""One writer, any number of readers, each with a whole generation."""
+"""One writer, any number of readers, each with a whole generation.
+
+Readers in processes of their own are in test_promises.py.
+"""
 
 import os
 import shutil
@@ -15,14 +18,9 @@ from indexer.disk import DiskCollection
 from retrieval import plugins
 from retrieval.errors import BadInputError, BusyError, StorageError
 from tests.indexer.conftest import Make
-from tests.indexer.crash import workload
 from tests.indexer.crash.forks import Forks
+from tests.indexer.crash.readers import wait_for
 from tests.indexer.gallery import FINGERPRINT, item_of, items_of, vector_of, vectors_of
-
-
-def wait_for(path: Path) -> None:
-    while not path.exists():
-        time.sleep(0.002)
 
 
 def write_until_busy_no_more(collection: Path) -> None:
@@ -110,54 +108,6 @@ def test_two_that_add_at_once_both_end_up_in_it(forks: Forks, folder: Path):
         assert sorted(reader.ids()) == sorted(["a", *names])
         assert reader.generation == 21
         reader.verify()
-
-
-def read_beside_a_writer(forks: Forks, root: Path, seconds: float) -> tuple[int, int]:
-    """Answers and generations seen by four readers while a fifth process writes."""
-    folder, stop = root / "c", root / "stop"
-    writer = forks.start(
-        "change",
-        folder=str(folder),
-        seed=7,
-        start=0,
-        steps=1_000_000,
-        engine="exact",
-        acknowledged=str(root / "acknowledged"),
-    )
-    wait_for(root / "acknowledged")
-    wait_for(folder)
-    counts = [root / f"answers {number}" for number in range(4)]
-    readers = [
-        forks.start("read", folder=str(folder), seed=7, answers=str(one), until=str(stop))
-        for one in counts
-    ]
-    time.sleep(seconds)
-    stop.touch()
-    assert [forks.wait(pid) for pid in readers] == [0] * 4
-    os.kill(writer, signal.SIGKILL)
-    forks.wait(writer)
-    acknowledged = (root / "acknowledged").read_text().count("\n")
-    workload.check(folder, 7, acknowledged, "exact")
-    answers = [one.read_text().split() for one in counts]
-    return sum(int(one) for one, _ in answers), sum(int(one) for _, one in answers)
-
-
-def test_readers_beside_a_writer_see_whole_generations(forks: Forks, tmp_path: Path):
-    answers, generations = read_beside_a_writer(forks, tmp_path, 5)
-    assert answers >= 50
-    assert generations >= 20
-
-
-@pytest.mark.slow
-def test_five_thousand_answers_beside_a_writer(forks: Forks, tmp_path: Path):
-    answers = 0
-    for number in range(100):
-        (tmp_path / str(number)).mkdir()
-        answers += read_beside_a_writer(forks, tmp_path / str(number), 20)[0]
-        print(f"{answers} answers, 0 mixed")  # noqa: T201
-        if answers >= 5_000:
-            return
-    raise AssertionError(f"only {answers} answers")
 
 
 STAY = [f"stay {number}" for number in range(30)]

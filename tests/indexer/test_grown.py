@@ -1,6 +1,7 @@
 """Engines that live on while their collection changes: a removed item is never a hit."""
 
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -39,20 +40,34 @@ THOROUGH: dict[str, dict[str, Any]] = {
 each_thorough = pytest.mark.parametrize("engine", THOROUGH)
 
 Start = Callable[[str], DiskCollection]
+Base = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def base(quick_root: Path) -> Base:
+    """Copies a closed collection of COUNT items, made once for each engine."""
+    root = Path(tempfile.mkdtemp(dir=quick_root))
+
+    def copied(engine: str) -> Path:
+        folder = root / engine
+        if not folder.exists():
+            choice = EngineChoice(engine, THOROUGH.get(engine, {}))
+            with DiskCollection.create(
+                folder, dim=DIM, fingerprint=FINGERPRINT, choice=choice
+            ) as collection:
+                add(collection, clustered(COUNT), range(COUNT))
+        copy = Path(tempfile.mkdtemp(dir=root)) / engine
+        return Path(shutil.copytree(folder, copy))
+
+    return copied
 
 
 @pytest.fixture
-def start(tmp_path: Path, built: list[int]) -> Start:
-    """Makes a collection of COUNT items with a kept engine and opens it for writing."""
+def start(base: Base, built: list[int]) -> Start:
+    """Opens a collection of COUNT items with a kept engine for writing."""
 
     def started(engine: str) -> DiskCollection:
-        choice = EngineChoice(engine, THOROUGH.get(engine, {}))
-        folder = tmp_path / engine
-        with DiskCollection.create(
-            folder, dim=DIM, fingerprint=FINGERPRINT, choice=choice
-        ) as collection:
-            add(collection, clustered(COUNT), range(COUNT))
-        assert built == [COUNT]
+        folder = base(engine)
         built.clear()
         return DiskCollection.open(folder, write=True)
 
@@ -122,7 +137,7 @@ def test_each_old_row_finds_a_new_one_with_its_key_and_none_is_taken_twice(
 
 
 @pytest.mark.parametrize("engine", APPROXIMATE)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_a_grown_engine_answers_as_comparison_with_every_row(engine: str, data: st.DataObject):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
@@ -160,15 +175,10 @@ _THOROUGH: dict[str, Any] = {}
 @settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_any_life_of_a_collection_answers_by_the_definition(
-    engine: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    engine: str, data: st.DataObject, base: Base
 ):
-    folder = tmp_path_factory.mktemp("lives") / "birds"
+    folder = base(engine)
     rng = np.random.default_rng(data.draw(st.integers(0, 999)))
-    choice = EngineChoice(engine, THOROUGH[engine])
-    with DiskCollection.create(
-        folder, dim=DIM, fingerprint=FINGERPRINT, choice=choice
-    ) as collection:
-        add(collection, clustered(COUNT), range(COUNT))
     collection = DiskCollection.open(folder, write=True)
     next_ = COUNT
     for step in data.draw(
@@ -268,7 +278,7 @@ def test_a_damaged_engine_is_built_again(start: Start, built: list[int], file: s
     assert built == [COUNT]
 
 
-@pytest.mark.parametrize("place", np.linspace(0, 1, 12))
+@pytest.mark.parametrize("place", np.linspace(0, 1, 8))
 @each_thorough
 def test_a_hostile_engine_with_a_fitting_hash_shows_no_item_that_is_gone(
     start: Start, engine: str, place: float

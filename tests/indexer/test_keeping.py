@@ -1,9 +1,11 @@
-"""Compact, snapshot, export, import, merge: the state before or the state after, never between."""
+"""Compact, snapshot, export, import, merge: the state before or the state after, never between.
+
+Kills at lines are in test_promises.py.
+"""
 
 import errno
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.indexer.crash.forks import Forks, moments
@@ -13,32 +15,9 @@ WHAT = ["compact", "snapshot", "export", "import", "merge"]
 
 
 @pytest.mark.parametrize("what", WHAT)
-def test_killed_at_a_line_of_the_storage_code(forks: Forks, tmp_path: Path, what: str):
-    kill_at_lines(forks, tmp_path, what, "faiss_flat", 6)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("what", WHAT)
-@pytest.mark.parametrize("engine", ["exact", "faiss_flat"])
-def test_killed_at_very_many_lines(forks: Forks, tmp_path: Path, what: str, engine: str):
-    kill_at_lines(forks, tmp_path, what, engine, 150)
-
-
-def kill_at_lines(forks: Forks, root: Path, what: str, engine: str, kills: int) -> None:
-    keeping = Keeping(root, what, engine)
-    count = keeping.lines(forks)
-    done = []
-    for line in sorted({int(line) for line in np.linspace(1, 0.97 * count, kills)}):
-        assert keeping.run(forks, kill_at_line=line) == KILLED, f"line {line} was not reached"
-        done.append(keeping.check(whole=False))
-        keeping.end(forks)
-    assert what == "compact" or not all(done)
-
-
-@pytest.mark.parametrize("what", WHAT)
 def test_killed_at_random_moments(forks: Forks, tmp_path: Path, what: str):
     keeping = Keeping(tmp_path, what, "exact")
-    for moment in moments(9, 5, 0.05):
+    for moment in moments(9, 3, 0.05):
         assert keeping.run(forks, kill_after=moment) in (KILLED, DONE)
         keeping.check(whole=False)
         keeping.end(forks)
@@ -60,7 +39,7 @@ def test_files_that_may_not_grow(forks: Forks, tmp_path: Path, what: str):
 def test_each_call_that_fails_in_turn(forks: Forks, tmp_path: Path, what: str):
     keeping = Keeping(tmp_path, what, "exact")
     failed = 0
-    for number in range(1, 400, 9):
+    for number in range(1, 400, 12):
         status = keeping.run(forks, fail_call=number, error=errno.ENOSPC)
         assert status in (DONE, FULL)
         keeping.check(whole=status == DONE)

@@ -5,6 +5,7 @@ A test of a safeguard that stays green without it is worth nothing.
 
 import fcntl
 import shutil
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,9 @@ from indexer.snapshot import Snapshot
 from indexer.store import Change
 from retrieval.errors import BadInputError, BusyError, DamagedDataError, EncoderMismatchError
 from retrieval.files import sha256_of_file
-from tests.indexer.crash.crasher import kill_at_lines
+from tests.indexer.crash.crasher import Crashes
 from tests.indexer.crash.forks import Forks
+from tests.indexer.crash.workload import NotKeptError
 from tests.indexer.damages import (
     CACHES,
     CONTENT_FILES,
@@ -253,7 +255,6 @@ def test_without_the_safeguard_it_is_noticed(
 
 
 def test_without_transactions_the_kills_are_noticed(forks: Forks, tmp_path: Path):
-    lines = list(range(600, 2_000, 35))
-    with pytest.raises((AssertionError, DamagedDataError)):
-        for _ in kill_at_lines(forks, tmp_path, lines, "exact", 1, without_transactions=True):
-            pass
+    crashes = Crashes(forks, tmp_path, "exact", seed=1, without_transactions=True)
+    with pytest.raises(NotKeptError):
+        deque(map(crashes.kill_at, range(600, 2_000, 35)), maxlen=0)

@@ -2,136 +2,105 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from indexer.locks import WriteLock
 from tests.indexer.crash import workload
 from tests.indexer.crash.forks import Forks, moments
+from tests.indexer.crash.workload import must
 
 KILLED = -9
 STEPS = 5
+LATE = 50
+"""Two runs of the same workload differ by fewer lines than this."""
 
 
-@dataclass
-class Tally:
-    """What a run of kills came to.
+class Crashes:
+    """New collections that are created, changed and closed by processes that are killed.
 
-    Attributes:
-        kills: Processes ended by SIGKILL.
-        before: Kills after which the last acknowledged generation was found.
-        after: Kills after which the next generation, not yet acknowledged, was found whole.
-        uncreated: Kills after which no collection was there yet.
+    Args:
+        root: A folder for them.
+        engine: Of the collections.
+        seed: Of what is done.
+        sabotage: See :func:`tests.indexer.crash.forks.change`.
     """
 
-    kills: int = 0
-    before: int = 0
-    after: int = 0
-    uncreated: int = 0
+    def __init__(self, forks: Forks, root: Path, engine: str, seed: int, **sabotage: bool) -> None:
+        self._forks = forks
+        self._root = root
+        self._engine = engine
+        self._seed = seed
+        self._sabotage = sabotage
+        self._folder = root / "c"
+        self._acknowledged = root / "acknowledged"
 
-    def note(self, acknowledged: int, generation: int) -> None:
-        self.kills += 1
-        self.before += generation == acknowledged
-        self.after += generation == acknowledged + 1
+    def lines(self) -> int:
+        """How many lines of the storage code one run of the workload executes."""
+        counted = self._root / "lines"
+        assert self._run(0, STEPS, count_lines=str(counted)) == 0
+        self._begin()
+        return int(counted.read_text())
 
-    def __str__(self) -> str:
-        return (
-            f"{self.kills} kills: {self.before} with the state before, {self.after} with the state "
-            f"after, {self.uncreated} before there was a collection; 0 lost, 0 phantom, "
-            "0 unreadable"
-        )
+    def kill_at(self, line: int) -> tuple[str, str]:
+        """What was found ("before", "after" or "nothing"), and the function that was killed.
 
-
-def lines_in_all(forks: Forks, root: Path, engine: str, seed: int) -> int:
-    """How many lines of the storage code one run of the workload executes."""
-    counted = root / "lines"
-    status = forks.run(
-        "change",
-        folder=str(root / "whole"),
-        seed=seed,
-        start=0,
-        steps=STEPS,
-        engine=engine,
-        acknowledged=str(root / "whole acknowledged"),
-        count_lines=str(counted),
-    )
-    assert status == 0
-    return int(counted.read_text())
-
-
-def kill_at_lines(
-    forks: Forks,
-    root: Path,
-    lines: list[int],
-    engine: str,
-    seed: int,
-    *,
-    without_transactions: bool = False,
-) -> Iterator[Tally]:
-    """Create, change and close a new collection, killed at each of these lines in turn.
-
-    The interrupted run is then gone on with, in another process, to its end.
-    """
-    tally = Tally()
-    for line in lines:
-        folder, acknowledged = root / "c", root / "acknowledged"
-        job: dict[str, Any] = {"seed": seed, "engine": engine, "folder": str(folder)}
-        job |= {"acknowledged": str(acknowledged)}
-        sabotage = {"without_transactions": True} if without_transactions else {}
-        status = forks.run("change", start=0, steps=STEPS, kill_at_line=line, **job, **sabotage)
+        The interrupted run is then gone on with, in another process, to its end.
+        """
+        self._begin()
+        place = self._root / "place"
+        facts = {"kill_at_line": line, "place": str(place), **self._sabotage}
+        status = self._run(0, STEPS, **facts)
         assert status == KILLED, f"line {line} was not reached: {status}"
-        done = _lines(acknowledged)
-        if folder.exists():
-            tally.note(done, done := workload.check(folder, seed, done, engine))
+        acknowledged = done = self._done()
+        found = "nothing"
+        if self._folder.exists():
+            done = workload.check(self._folder, self._seed, acknowledged, self._engine)
+            found = "before" if done == acknowledged else "after"
         else:
-            assert done == 0
-            tally.kills += 1
-            tally.uncreated += 1
-        assert forks.run("change", start=done, steps=STEPS - done, **job) == 0
-        workload.check(folder, seed, STEPS, engine)
-        _nothing_left_over(root)
-        shutil.rmtree(folder)
-        acknowledged.unlink()
-        yield tally
+            must("lost", acknowledged == 0, "the whole collection")
+        status = self._run(done, STEPS - done)
+        must("unreadable", status == 0, f"the next writer ended with {status}")
+        workload.check(self._folder, self._seed, STEPS, self._engine)
+        left = [path.name for path in self._root.rglob("*.partial")]
+        must("left over", left == [], f"{left}")
+        WriteLock(self._folder / "LOCK").release()
+        return found, place.read_text()
 
+    def kill_at_random(self, kills: int, longest: float = 0.08) -> Iterator[tuple[str, int]]:
+        """What was found each time ("before" or "after"), and how many changes a victim had made.
 
-def kill_at_random(
-    forks: Forks, root: Path, kills: int, engine: str, seed: int, longest: float = 0.08
-) -> Iterator[Tally]:
-    """One collection that is written to by one killed process after another."""
-    tally = Tally()
-    folder, acknowledged = root / "r", root / "random acknowledged"
-    done = 0
-    for number, moment in enumerate(moments(seed, kills, longest)):
-        acknowledged.write_text("")
-        status = forks.run(
-            "change",
-            seed=seed,
-            engine=engine,
-            folder=str(folder),
-            acknowledged=str(acknowledged),
-            start=done,
-            steps=1_000_000,
-            kill_after=moment,
-        )
-        assert status == KILLED
-        done += _lines(acknowledged)
-        if folder.exists():
+        It is one collection, made before, that is written to by one victim after another.
+        """
+        self._begin()
+        assert self._run(0, STEPS) == 0
+        done = STEPS
+        for number, moment in enumerate(moments(self._seed, kills, longest)):
+            self._acknowledged.write_text("")
+            assert self._run(done, 1_000_000, close_every=3, kill_after=moment) == KILLED
+            made = self._done()
+            acknowledged = done + made
             # Each fifth time as a writer, which repairs; else the next victim has to.
             write = number % 5 == 4
-            tally.note(done, done := workload.check(folder, seed, done, engine, write=write))
-        else:
-            tally.kills += 1
-            tally.uncreated += 1
-        yield tally
+            done = workload.check(self._folder, self._seed, acknowledged, self._engine, write=write)
+            yield "before" if done == acknowledged else "after", made
 
+    def _begin(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._acknowledged.unlink(missing_ok=True)
 
-def _lines(acknowledged: Path) -> int:
-    return acknowledged.read_text().count("\n") if acknowledged.exists() else 0
+    def _run(self, start: int, steps: int, **facts: Any) -> int:
+        return self._forks.run(
+            "change",
+            folder=str(self._folder),
+            acknowledged=str(self._acknowledged),
+            seed=self._seed,
+            engine=self._engine,
+            start=start,
+            steps=steps,
+            **facts,
+        )
 
-
-def _nothing_left_over(root: Path) -> None:
-    left = [path.name for path in root.rglob("*.partial")]
-    assert left == []
-    WriteLock(root / "c" / "LOCK").release()
+    def _done(self) -> int:
+        done = self._acknowledged
+        return done.read_text().count("\n") if done.exists() else 0

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from indexer.copying import take_snapshot
 from indexer.disk import DiskCollection
 from indexer.exporting import export_collection
@@ -32,6 +34,7 @@ from indexer.store import Store
 from retrieval.errors import EXIT_INTERRUPTED, BusyError, FgirError, StorageError
 from tests.indexer import pictures
 from tests.indexer.crash import workload
+from tests.indexer.gallery import unit_rows
 
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = (str(ROOT / "indexer"), str(ROOT / "retrieval" / "files.py"))
@@ -93,6 +96,8 @@ def _serve() -> None:
         if "wait" in job:
             print(os.waitstatus_to_exitcode(os.waitpid(job["wait"], 0)[1]), flush=True)  # noqa: T201
             continue
+        if "start" in job:  # worked out once, not by each child
+            workload.model_at(job["seed"], job["start"])
         child = os.fork()
         if child == 0:
             _child(job)
@@ -114,8 +119,10 @@ def _child(job: dict[str, Any]) -> None:
             "as_nobody": as_nobody,
             "build": build,
             "keep": keep,
+            "ask": ask,
         }
-        jobs[kind](**job)
+        with workload.few_rows_are_many():
+            jobs[kind](**job)
         status = 0
     finally:
         if status:
@@ -130,30 +137,36 @@ def change(
     steps: int,
     engine: str,
     acknowledged: str,
+    close_every: int = 1_000_000,
     kill_at_line: int | None = None,
     count_lines: str | None = None,
+    place: str | None = None,
     without_transactions: bool = False,
     without_sync: bool = False,
 ) -> None:
     """Do the workload's steps from ``start`` on.
 
-    Each step that is done is noted in the file ``acknowledged``. ``kill_at_line`` ends the process
-    by SIGKILL before that line of the storage code is run; ``count_lines`` is a file for their
-    number. ``without_transactions`` and ``without_sync`` are
-    sabotage: each statement is durable by itself; our own files are not synchronised.
+    Each step that is done is noted in the file ``acknowledged``, and after some of them the
+    collection is closed and opened again. ``kill_at_line`` ends the process by SIGKILL before that
+    line of the storage code is run, whose function is noted in the file ``place``; ``count_lines``
+    is a file for their number. ``without_transactions`` and ``without_sync`` are sabotage: each
+    statement is durable by itself; our own files are not synchronised.
     """
     if without_sync:
         os.fsync = lambda fd: None
     if without_transactions:
         Store._transaction = lambda *kind: nullcontext()  # type: ignore[assignment,method-assign]
-    counter = _LineCounter(kill_at_line)
+    counter = _LineCounter(kill_at_line, place)
     descriptor = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     if kill_at_line is not None or count_lines is not None:
         sys.settrace(counter.trace)
     collection = _opened(Path(folder), engine)
-    for step in workload.steps(seed, start, start + steps):
+    for number, step in enumerate(workload.steps(seed, start, start + steps), start + 1):
         workload.do(collection, step)
         os.write(descriptor, b"1\n")
+        if number % close_every == 0:
+            collection.close()
+            collection = _opened(Path(folder), engine)
     collection.close()
     sys.settrace(None)
     if count_lines is not None:
@@ -189,6 +202,7 @@ def keep(
     *,
     kill_at_line: int | None = None,
     count_lines: str | None = None,
+    place: str | None = None,
     most_bytes: int | None = None,
     fail_call: int | None = None,
     error: int = errno.EIO,
@@ -198,7 +212,7 @@ def keep(
     ``other`` is what is imported or merged, in blocks of four items, and ``out`` what is made.
     """
     DiskCollection.blocks.__defaults__ = (4,)
-    counter = _LineCounter(kill_at_line)
+    counter = _LineCounter(kill_at_line, place)
     if most_bytes is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
     if fail_call is not None:
@@ -306,17 +320,48 @@ def hold(folder: str, ready: str, *, fork: bool = False) -> None:
     collection.close()
 
 
-def read(folder: str, seed: int, answers: str, until: str) -> None:
-    """Open, refresh and search until a file appears; every answer must be one generation's."""
-    count, seen = 0, set()
-    while not Path(until).exists():
-        with DiskCollection.open(Path(folder)) as collection:
-            for _ in range(5):
-                workload.check_answers(collection, workload.model_at(seed, collection.generation))
-                seen.add(collection.generation)
-                count += 1
-                collection.refresh()
-    Path(answers).write_text(f"{count} {len(seen)}")
+def read(folder: str, seed: int, report: str, answers: int, generations: int) -> None:
+    """Open, refresh and search until so much was seen; every answer must be one generation's."""
+    found: dict[str, Any] = {"answers": 0, "busy": 0, "faults": []}
+    seen: set[int] = set()
+    while found["answers"] < answers or len(seen) < generations:
+        try:
+            with DiskCollection.open(Path(folder)) as collection:
+                for _ in range(5):
+                    found["answers"] += 1
+                    seen.add(collection.generation)
+                    model = workload.model_at(seed, collection.generation)
+                    workload.check_answers(collection, model)
+                    collection.refresh()
+        except BusyError:
+            found["busy"] += 1
+        except (FgirError, AssertionError) as error:
+            found["faults"].append(f"{type(error).__name__}: {error}")
+    Path(report).write_text(json.dumps(found | {"generations": len(seen)}))
+
+
+def ask(folder: str, engine: str, first: int, last: int, report: str) -> None:
+    """Ask ``last`` questions; what the process holds after the ``first`` ones and at the end."""
+    held = []
+    rng = np.random.default_rng(0)
+    with DiskCollection.open(Path(folder), engine=engine) as collection:
+        for number in range(1, last + 1):
+            query = unit_rows(rng, 1, collection.dim)
+            (hits,) = collection.search(query, 10, fingerprint=workload.FINGERPRINT)
+            assert len(hits) == 10
+            if number in (first, last):
+                held.append(_held(Path(folder)))
+    Path(report).write_text(json.dumps(held))
+
+
+def _held(folder: Path) -> dict[str, int]:
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return {
+        "bytes": int(status["VmRSS"].split()[0]) * 1024,
+        "threads": int(status["Threads"]),
+        "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
+        "files": sum(1 for _ in folder.rglob("*")),
+    }
 
 
 def add_one(folder: str, name: str) -> None:
@@ -341,9 +386,10 @@ def _opened(folder: Path, engine: str) -> DiskCollection:
 
 
 class _LineCounter:
-    def __init__(self, last: int | None) -> None:
+    def __init__(self, last: int | None, place: str | None) -> None:
         self.count = 0
         self._last = last
+        self._place = place
 
     def trace(self, frame: FrameType, event: str, value: object) -> Any:
         return self._line if frame.f_code.co_filename.startswith(SOURCES) else None
@@ -352,6 +398,9 @@ class _LineCounter:
         if event == "line":
             self.count += 1
             if self.count == self._last:
+                if self._place:
+                    name = f"{Path(frame.f_code.co_filename).name} {frame.f_code.co_qualname}"
+                    Path(self._place).write_text(name)
                 os.kill(os.getpid(), signal.SIGKILL)
         return self._line
 
@@ -363,8 +412,15 @@ def moments(seed: int, count: int, longest: float) -> list[float]:
 
 
 if __name__ == "__main__":
+    # So that no child pays for the imports.
+    import pyarrow
+    import pyarrow.parquet
+
     import indexer.backends.exact
-    import indexer.backends.faiss_flat  # noqa: F401 so that no child pays for the import
+    import indexer.backends.faiss_flat
+    import indexer.backends.faiss_hnsw  # noqa: F401
+
+    pyarrow.array([""])  # imports pandas where there is one
 
     if len(sys.argv) > 1:  # one job, in a process of its own
         _child(json.loads(sys.argv[1]))

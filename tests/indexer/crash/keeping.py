@@ -1,6 +1,8 @@
 """Compacting, copying, exporting, importing and merging, killed or failing anywhere."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 from indexer.disk import DiskCollection
 from indexer.exporting import export_collection
 from indexer.importing import import_collection
-from retrieval.errors import StorageError
+from retrieval.errors import FgirError, StorageError
 from tests.indexer.crash import workload
 from tests.indexer.crash.forks import Forks
+from tests.indexer.crash.workload import NotKeptError, must
 from tests.indexer.gallery import FINGERPRINT, item_of, items_of, vector_of, vectors_of
 
 STEPS = 12
@@ -81,7 +84,7 @@ class Keeping:
             done = self._check_merged(model)
         else:
             generation = workload.check(self._folder, SEED, STEPS, self._engine)
-            assert generation == STEPS
+            must("phantom", generation == STEPS, f"generation {generation}")
             done = self._out.exists() or self._what == "compact"
         if self._out.exists():
             self._check_out(model)
@@ -93,9 +96,10 @@ class Keeping:
         if not self._out.exists():
             assert self.run(forks) == DONE
         self.check(whole=True)
-        assert [path.name for path in self._folder.rglob("*.partial")] == []
+        left = [*self._folder.rglob("*.partial")]
         if self._what in ("snapshot", "import"):
-            assert [path.name for path in self._root.glob(".*.partial")] == []
+            left += self._root.glob(".*.partial")
+        must("left over", left == [], f"{[path.name for path in left]}")
         self.begin()
 
     def _check_out(self, model: dict[str, int]) -> None:
@@ -104,28 +108,38 @@ class Keeping:
             import_collection(self._out, self._root / "imported")
         found = self._root / "imported" if self._what == "export" else self._out
         origin = {"export": "../c/", "import": "../base/", "snapshot": ""}[self._what]
-        with DiskCollection.open(found) as collection:
-            collection.verify()
+        with _checked(found) as collection:
             _check_items(collection, {name: (one, origin) for name, one in model.items()})
 
     def _check_merged(self, model: dict[str, int]) -> bool:
-        with DiskCollection.open(self._folder) as collection:
-            collection.verify()
+        with _checked(self._folder) as collection:
             merged = [name for name in OTHERS if name in collection]
-            assert merged == OTHERS[: len(merged)]
-            assert len(merged) % 4 == 0 or merged == OTHERS  # whole blocks
+            blocks = len(merged) % 4 == 0 or merged == OTHERS
+            must("mixed", merged == OTHERS[: len(merged)] and blocks, f"half a block: {merged}")
             mine = {name: (one, "") for name, one in model.items()}
             _check_items(collection, mine | dict.fromkeys(merged, (0, "../other/")))
         return merged == OTHERS
 
 
+@contextmanager
+def _checked(folder: Path) -> Iterator[DiskCollection]:
+    try:
+        with DiskCollection.open(folder) as collection:
+            collection.verify()
+            yield collection
+    except FgirError as error:
+        raise NotKeptError("unreadable", str(error)) from error
+
+
 def _check_items(collection: DiskCollection, model: dict[str, tuple[int, str]]) -> None:
     """Raise unless there are exactly the items of the model: version, and where paths lead."""
-    assert sorted(collection.ids()) == sorted(model)
+    ids = collection.ids()
+    must("lost", set(ids) >= model.keys(), f"{sorted(model.keys() - set(ids))} are gone")
+    must("phantom", sorted(ids) == sorted(model), f"{sorted(ids)}, not {sorted(model)}")
     for item, row in zip(collection.items, collection.vectors, strict=True):
         version, origin = model[item.id]
         want = item_of(item.id, version)
-        assert item == replace(want, path=origin + want.path)
-        np.testing.assert_array_equal(row, vector_of(item.id, version))
+        must("mixed", item == replace(want, path=origin + want.path), f"{item}")
+        must("mixed", np.array_equal(row, vector_of(item.id, version)), f"the vector of {item.id}")
     hits = collection.search(collection.vectors, 1, fingerprint=FINGERPRINT)
-    assert [found[0].item.id for found in hits] == collection.ids()
+    must("mixed", [found[0].item.id for found in hits] == ids, "an item does not find itself")
