@@ -116,7 +116,7 @@ class FaissIndex:
             bits = np.packbits(allowed, bitorder="little")
             selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
             parameters.sel = selector
-        scores, found = index.search(np.ascontiguousarray(queries), fetched, params=parameters)
+        scores, found = searched(index, np.ascontiguousarray(queries), fetched, parameters)
         if refining:
             return _refined(self._vectors, queries, found, k)
         return found, scores
@@ -170,6 +170,19 @@ class FaissIndex:
         size = path.stat().st_size
         index = _read(size, lambda: faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
         return cls(vectors, index=index, **options)
+
+
+def searched(
+    index: Index, queries: Vectors, k: int, parameters: faiss.SearchParameters
+) -> tuple[Vectors, NDArray[np.int64]]:
+    """Scores and positions, (Q, k) each.
+
+    Importing faiss.contrib.torch_utils, which pytorch-metric-learning does, replaces ``search`` by
+    one that takes no parameters and keeps the other as ``search_numpy``.
+    """
+    search = getattr(index, "search_numpy", index.search)
+    scores, positions = search(queries, k, params=parameters)
+    return scores, positions
 
 
 def at_least(option: str, value: int, least: int) -> int:

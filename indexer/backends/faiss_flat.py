@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from indexer.collection import Vectors
 
-from ._faiss import MOST_ON_CARDS, Index, on_cards
+from ._faiss import MOST_ON_CARDS, Index, on_cards, searched
 from ._faiss import gpu_count as gpu_count
 
 
@@ -30,13 +30,12 @@ class FaissFlat:
             cards = self._on_cards if k <= MOST_ON_CARDS else None
             scores, positions = (cards or self._index).search(queries, k)
             return positions, scores
-        bits = np.packbits(
-            allowed, bitorder="little"
-        )  # FAISS copies neither these nor what follows
+        # FAISS copies neither the bits nor the selector: both have to live until it is done.
+        bits = np.packbits(allowed, bitorder="little")
         selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
         parameters = faiss.SearchParameters()
         parameters.sel = selector
-        scores, positions = self._index.search(queries, k, params=parameters)
+        scores, positions = searched(self._index, queries, k, parameters)
         return positions, scores
 
     def to_bytes(self) -> memoryview:

@@ -1,5 +1,7 @@
 """What every approximate engine that is found keeps to, beside the contract of all engines."""
 
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -240,3 +242,20 @@ def test_with_graphics_cards_lists_are_trained_and_searched_there(
     for mine, theirs in zip(one.search(queries, K), plain.search(queries, K), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert bytes(one.to_bytes()) == bytes(plain.to_bytes())
+
+
+@pytest.mark.parametrize("engine", ["faiss_flat", "faiss_ivf_sq"])
+def test_another_library_that_replaces_search_is_no_trouble(engine: str) -> None:
+    """In a process of its own: pytorch-metric-learning loads the module for all of a process."""
+    script = f"""
+import faiss.contrib.torch_utils
+import numpy as np
+from indexer import backends
+from retrieval import plugins
+vectors = np.eye(32, dtype=np.float32)[np.arange(2_000) % 32]
+allowed = np.arange(2_000) >= 1_990
+engine = plugins.find(backends, "{engine}")(vectors)
+positions, scores = engine.search(vectors[:1], 10, allowed)
+assert sorted(positions[0].tolist()) == list(range(1_990, 2_000)), positions
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
