@@ -32,7 +32,7 @@ clean:          ## remove the environment and what the demo made
 	rm -rf $(VENV) demo
 
 $(VENV)/.installed: pyproject.toml scripts/environment
-	VENV=$(VENV) scripts/environment
+	VENV=$(VENV) scripts/environment ui
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml scripts/environment

@@ -55,7 +55,9 @@ def walk_through(out: Path) -> None:
         f"  {out / 'sketches.png'}   drawings and what they found\n"
         "Search with a photo, or a drawing, of your own:\n"
         f"  fgir search {out / 'collection'} PHOTO --gallery hits.html\n"
-        f"  fgir search {out / 'sketch_collection'} --sketch DRAWING --gallery hits.html"
+        f"  fgir search {out / 'sketch_collection'} --sketch DRAWING --gallery hits.html\n"
+        "Draw one in the browser, show a photo, look at the figures:\n"
+        f"  fgir ui {out / 'sketch_collection'} --runs {out}"
     )
 
 

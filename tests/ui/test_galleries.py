@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,8 +107,8 @@ def test_a_folder_is_watched_until_ctrl_c(
         elif rounds == 12:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("time.sleep", sleep)
-    monkeypatch.setattr("time.monotonic", lambda: float(rounds))
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: float(rounds))
+    monkeypatch.setattr("ui.syncing.time", clock)  # other threads of this process keep theirs
     done = fgir("index", pictures, "--out", shop, "--sync", "--watch", 1, "--runtime", "eager")
     assert done.returncode == 0, done.stderr
     lines = [line.split(";")[0] for line in done.stdout.splitlines()]

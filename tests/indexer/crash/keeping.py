@@ -92,12 +92,16 @@ class Keeping:
         return done
 
     def end(self, forks: Forks) -> None:
-        """Run it again to its end, unless it was there, and look for leftovers."""
-        if not self._out.exists():
+        """Run it again to its end, unless it was there, and look for leftovers.
+
+        What a kill leaves beside a finished collection waits for the next one to be made there.
+        """
+        finished = self._out.exists()
+        if not finished:
             assert self.run(forks) == DONE
         self.check(whole=True)
         left = [*self._folder.rglob("*.partial")]
-        if self._what in ("snapshot", "import"):
+        if self._what in ("snapshot", "import") and not finished:
             left += self._root.glob(".*.partial")
         must("left over", left == [], f"{[path.name for path in left]}")
         self.begin()
