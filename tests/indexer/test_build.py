@@ -211,7 +211,7 @@ def test_nothing_to_do_asks_the_encoder_nothing(root: Path, collection: DiskColl
 def test_a_signal_ends_the_run_after_its_batch(root: Path, collection: DiskCollection):
     def interrupt(number: int) -> None:
         if number == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
     result = build(collection, entries_of_folder(root), root, Encoder(after_batch=interrupt))

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -244,7 +245,7 @@ def test_after_an_interruption_nothing_is_removed(root: Path, collection: DiskCo
     (root / "class 0" / "000.jpg").unlink()
     for number in range(9):
         (root / f"new {number}.jpg").write_bytes(f"new {number}".encode())
-    encoder = Encoder(after_batch=lambda number: os.kill(os.getpid(), 15))
+    encoder = Encoder(after_batch=lambda number: signal.raise_signal(signal.SIGTERM))
     said = sync(collection, root, encoder)
     # The signal comes while the second batch is made, which is finished.
     assert said.startswith("added 8, changed 0, removed 0, unchanged 11, rejected 0; interrupted")
