@@ -35,6 +35,7 @@ FLAGS = [
     "--disable-sync",
 ]
 WAIT = 60_000  # ms, for a machine that is busy with something else
+playwright.expect.set_options(timeout=WAIT)
 
 WATCH = """() => {
   const find = (node) => {
@@ -303,7 +304,7 @@ def test_the_meant_item_is_followed(page: Page):
     page.draw(STANDING)
     page.answered(2)
     page.page.wait_for_selector("figure svg circle >> nth=1")
-    assert page.page.locator('ol button[aria-pressed="true"]').count() == 1
+    playwright.expect(page.page.locator('ol button[aria-pressed="true"]')).to_have_count(1)
     page.page.locator('ol button[aria-pressed="true"]').click()
     page.page.wait_for_selector("figure", state="detached")
 

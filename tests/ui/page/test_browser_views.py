@@ -89,7 +89,7 @@ def test_a_photo_is_recognised(desk: Page, shape_photos: Path):
     desk.page.set_input_files(UPLOAD, shape_photos / "standing" / "2.png")
     desk.page.wait_for_selector("h3:has-text('standing')")
     first = desk.page.get_by_role("list", name="Nearest pictures of standing")
-    assert first.locator("img").count() == 4
+    playwright.expect(first.locator("img")).to_have_count(4)
     assert first.locator(".note").first.inner_text() == "1.000"
     assert first.evaluate("list => list.querySelector('img').naturalWidth") > 0
     desk.page.wait_for_selector("text=None of these labels")
@@ -130,7 +130,7 @@ def test_a_photo_is_added(desk: Page, shape_photos: Path, tmp_path: Path):
     desk.page.wait_for_selector("text=Added 1 of 1 photos")
     desk.page.get_by_role("radio", name="Browse").click()
     desk.page.wait_for_selector("text=17 of 17 pictures")
-    assert desk.page.locator("ol .label", has_text="bar").count() == 1
+    playwright.expect(desk.page.locator("ol .label", has_text="bar")).to_have_count(1)
 
 
 def test_a_picture_is_removed_after_a_yes(desk: Page):
@@ -143,8 +143,8 @@ def test_a_picture_is_removed_after_a_yes(desk: Page):
     desk.press("Yes, remove 1 picture")
     desk.page.wait_for_selector("text=Removed 1; 16 pictures are left.")
     desk.page.wait_for_selector("text=16 of 16 pictures")
-    assert desk.page.locator("ol .label", has_text="bar").count() == 0
-    assert desk.page.locator("ol button[aria-pressed='true']").count() == 0
+    playwright.expect(desk.page.locator("ol .label", has_text="bar")).to_have_count(0)
+    playwright.expect(desk.page.locator("ol button[aria-pressed='true']")).to_have_count(0)
 
 
 def test_nothing_moves_sideways_on_a_phone(desk: Page):

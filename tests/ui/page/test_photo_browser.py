@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from retrieval.encoder import build_encoder
-from tests.ui.page.test_browser import Page, browser, served  # noqa: F401
+from tests.ui.page.test_browser import Page, browser, playwright, served  # noqa: F401
 from tests.ui.page.test_photo import stocked
 
 pytestmark = pytest.mark.browser
@@ -142,7 +142,7 @@ def test_from_a_photo_to_the_thing(desk: PhotoPage, shape_photos: Path, tmp_path
     window.get_by_text("Contributions", exact=True).wait_for()
     window.get_by_text("the score's own parts, exactly").wait_for()
     window.locator("img").nth(2).wait_for()
-    assert window.locator("img").count() == 3
+    playwright.expect(window.locator("img")).to_have_count(3)
     page.keyboard.press("Escape")
     window.wait_for(state="detached")
     assert desk.wide() == [1280, 1280]
