@@ -109,9 +109,11 @@ def test_from_a_photo_to_the_thing(desk: PhotoPage, shape_photos: Path, tmp_path
     more.click()
     desk.says(f"More like {label}")
     page.get_by_role("button", name=named, pressed=True).wait_for()
-    page.get_by_role("button", name=f"More like {label}").click()
-    page.get_by_role("button", name="Not like cross").click()
+    for example in (f"More like {label}", "Not like cross"):
+        page.get_by_role("button", name=example).click()
+        playwright.expect(page.get_by_text(example, exact=True)).to_have_count(0)
     desk.best("cross/3.png")
+    page.wait_for_selector('[data-testid="stStatusWidget"]', state="detached")
 
     page.get_by_role("button", name="Page 2", exact=True).click()
     page.wait_for_selector('ol[data-number="2"]')
