@@ -5,6 +5,7 @@ fetched and compared with the vectors themselves, in float32, before the best ar
 """
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -50,7 +51,7 @@ Progress = Callable[[int], None]
 """Called with the number of rows that got done since the last call."""
 
 
-class FaissIndex:
+class FaissIndex(ABC):
     """An index that proposes candidates, and how many it is asked for.
 
     Training uses a sample drawn with a fixed seed: 64 rows for each list, at least 16,384 rows,
@@ -90,9 +91,9 @@ class FaissIndex:
             self._index = index
         self._on_cards = on_cards(self._index) if self._runs_on_cards() else None
 
+    @abstractmethod
     def _empty(self, count: int, dim: int) -> Index:
         """An untrained index for ``count`` rows of length ``dim``."""
-        raise NotImplementedError
 
     def _parameters(self) -> faiss.SearchParameters:
         """How far to look."""

@@ -36,7 +36,9 @@ from tests.indexer.gallery import (
 from tests.indexer.qdrant_stub import QdrantStub, running
 from tests.indexer.test_every_backend import HOSTILE, NAMES
 
-qdrant_client = pytest.importorskip("qdrant_client")
+qdrant_client = pytest.importorskip(
+    "qdrant_client", reason="needs the extra qdrant: pip install -e '.[qdrant]'"
+)
 
 from qdrant_client.http.exceptions import UnexpectedResponse  # noqa: E402
 

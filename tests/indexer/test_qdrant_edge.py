@@ -13,7 +13,7 @@ from indexer.engines import nearest
 from retrieval.errors import BadInputError
 from tests.indexer.gallery import unit_rows
 
-pytest.importorskip("qdrant_edge")
+pytest.importorskip("qdrant_edge", reason="needs the extra qdrant: pip install -e '.[qdrant]'")
 
 from indexer.backends import qdrant_edge
 from indexer.backends.qdrant_edge import QdrantEdge

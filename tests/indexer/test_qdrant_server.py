@@ -26,7 +26,7 @@ from retrieval.errors import (
 from tests.indexer.gallery import DIM, FINGERPRINT, items_of, unit_rows, vectors_of
 from tests.indexer.qdrant_stub import QdrantStub, running
 
-pytest.importorskip("qdrant_client")
+pytest.importorskip("qdrant_client", reason="needs the extra qdrant: pip install -e '.[qdrant]'")
 
 from indexer.qdrant import server_collection
 from indexer.qdrant.points import point_id

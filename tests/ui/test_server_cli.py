@@ -11,7 +11,7 @@ from tests.indexer.qdrant_stub import QdrantStub, running
 from tests.ui.conftest import SMALL, Fgir
 from tests.ui.test_cli import said
 
-pytest.importorskip("qdrant_client")
+pytest.importorskip("qdrant_client", reason="needs the extra qdrant: pip install -e '.[qdrant]'")
 
 
 @pytest.fixture
