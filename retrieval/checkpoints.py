@@ -23,6 +23,7 @@ from PIL import Image
 from safetensors import torch as safetensors
 from torch import Tensor
 
+from .descriptions import parse_description
 from .encoder import Encoder
 from .errors import BadInputError, DamagedDataError, EncoderMismatchError
 from .files import write_atomically
@@ -33,6 +34,7 @@ LOG = logging.getLogger(__name__)
 
 DESCRIPTION = "encoder.json"
 PAIR = "pair.json"
+_KEYS = {"fingerprint": str, "settings": dict, "weights": dict, "libraries": dict}
 """Makes a folder one of two encoders, see :mod:`retrieval.encoder_folders`."""
 
 FORMAT = "fgir-encoder"
@@ -171,30 +173,13 @@ def _rebuild(path: Path, settings: dict[str, Any]) -> Encoder:
 
 def _read_description(path: Path) -> dict[str, Any]:
     try:
-        description = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise BadInputError(
             f"{path.parent} must hold an encoder; got no readable {path.name}: {error.strerror}. "
             "Give the folder that training or saving made."
         ) from error
-    except (ValueError, RecursionError) as error:  # no JSON, no text, a thousand brackets
-        raise DamagedDataError(f"{path} must be JSON; got {error}.") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise DamagedDataError(f"{path} must describe an encoder; got something else.")
-    if description.get("version") != VERSION:
-        raise BadInputError(
-            f"{path} must have format version {VERSION}; got {description.get('version')!r}. "
-            "Another version of this program wrote it; use that one."
-        )
-    for key, kind in (
-        ("fingerprint", str),
-        ("settings", dict),
-        ("weights", dict),
-        ("libraries", dict),
-    ):
-        if not isinstance(description.get(key), kind):
-            raise DamagedDataError(f"{path} must describe an encoder; it lacks {key!r}.")
-    return description
+    return parse_description(path, data, "an encoder", format=FORMAT, version=VERSION, keys=_KEYS)
 
 
 def _read_weights(folder: Path, entry: dict[str, Any]) -> tuple[Path, bytes]:

@@ -23,6 +23,7 @@ from safetensors import torch as safetensors
 
 from .checkpoints import load_encoder, save_encoder
 from .classifier import Classifier, build_head
+from .descriptions import parse_description
 from .encoder import Encoder
 from .errors import BadInputError, DamagedDataError
 from .files import write_atomically
@@ -126,26 +127,14 @@ def _rebuilt(path: Path, encoder: Encoder, settings: dict[str, Any]) -> Classifi
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        description = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise BadInputError(
             f"{path.parent} must hold a classifier; got no readable {path.name}: "
             f"{error.strerror}. Give the folder that fgir train made of a recipe with "
             'task = "recognition".'
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedDataError(f"{path} must be JSON; got {error}.") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise DamagedDataError(f"{path} must describe a classifier; got something else.")
-    if description.get("version") != VERSION:
-        raise BadInputError(
-            f"{path} must have format version {VERSION}; got {description.get('version')!r}. "
-            "Another version of this program wrote it; use that one."
-        )
-    for key, kind in _KEYS.items():
-        if not isinstance(description.get(key), kind):
-            raise DamagedDataError(f"{path} must describe a classifier; it lacks {key!r}.")
-    return description
+    return parse_description(path, data, "a classifier", format=FORMAT, version=VERSION, keys=_KEYS)
 
 
 def _read_weights(folder: Path, entry: dict[str, Any]) -> tuple[Path, bytes]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from .checkpoints import DESCRIPTION, PAIR, load_encoder, save_encoder
 from .data import Modality
+from .descriptions import parse_description
 from .encoder import Encoder
 from .encoder_pair import EncoderPair
 from .errors import BadInputError, DamagedDataError
@@ -188,18 +189,12 @@ def _open_door(folder: Path) -> Encoder:
 def _read(folder: Path) -> dict[str, Any]:
     path = folder / PAIR
     try:
-        description = json.loads(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise DamagedDataError(f"{path} must be readable; got: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise DamagedDataError(f"{path} must be JSON; got {error}.") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        raise DamagedDataError(f"{path} must describe a pair of encoders; got something else.")
-    if description.get("version") != VERSION:
-        raise BadInputError(
-            f"{path} must have format version {VERSION}; got {description.get('version')!r}. "
-            "Another version of this program wrote it; use that one."
-        )
+    description = parse_description(
+        path, data, "a pair of encoders", format=FORMAT, version=VERSION, keys={}
+    )
     doors = description.get("doors")
     if not isinstance(doors, dict) or set(doors) != set(_DOORS):
         raise DamagedDataError(f"{path} must name a folder for each of {', '.join(_DOORS)}.")
