@@ -18,7 +18,7 @@ from .calibration import probabilities
 from .checks import check_shape
 from .encoder import Encoder, build_encoder
 from .errors import BadInputError
-from .heads import Head
+from .heads import Head, Maps
 from .poolings import Pooling
 from .tensors import device_of
 from .transforms import Transform
@@ -67,17 +67,32 @@ class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) float32 to logits (B, K) float32."""
         check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
-        if not self.pooling.needs_early:
-            return self.of_maps(self.backbone(images))
-        early, last = self.backbone.early_and_last(images)
-        return self.of_maps(last, early)
+        with torch.autocast(images.device.type, enabled=False):
+            logits: Tensor = self.head.of_images(images, self._maps_in_this_precision(images))
+        return logits
 
     def of_maps(self, last: Tensor, early: Tensor | None = None) -> Tensor:
-        """Logits of maps of any precision, (B, K) float32, as ``forward`` gives them."""
+        """Logits of maps of any precision, (B, K) float32.
+
+        Of a head that looks again they are what its first look alone says.
+        """
         last, early = last.float(), None if early is None else early.float()
         with torch.autocast(last.device.type, enabled=False):
             logits: Tensor = self.head(last, early)
         return logits
+
+    def _maps_in_this_precision(self, images: Tensor) -> Maps:
+        kind = images.device.type
+        autocast, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+
+        def maps(images: Tensor) -> tuple[Tensor, Tensor | None]:
+            with torch.autocast(kind, dtype, enabled=autocast):
+                if not self.pooling.needs_early:
+                    return self.backbone(images).float(), None
+                early, last = self.backbone.early_and_last(images)
+            return last.float(), early.float()
+
+        return maps
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> NDArray[np.float64]:

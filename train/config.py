@@ -314,6 +314,8 @@ class TrainConfig:
         loss: ``name`` of a file in ``train/losses`` and its options; of recognition, in
             ``train/logit_losses``.
         head: Of recognition: ``name`` of a file in ``retrieval/heads`` and its options.
+        scheme: Of recognition: ``name`` of a file in ``train/schemes`` and its options. Left
+            out, the one of the head's name where there is one, else nothing but the loss.
         validation_share: Share of the training classes that is held out to choose the best epoch;
             of recognition, of the pictures of each class. 0 holds nothing out and keeps the last
             epoch.
@@ -332,6 +334,7 @@ class TrainConfig:
     run: RunConfig = field(default_factory=RunConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     head: dict[str, Any] = field(default_factory=dict)
+    scheme: dict[str, Any] = field(default_factory=dict)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
     validation_share: float = 0.15
     seed: int = 0

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from retrieval import heads
 from retrieval.backbones import Backbone
 from retrieval.classifier import Classifier
 from retrieval.encoder import Encoder
@@ -38,13 +39,25 @@ class Network:
         frozen_layers: First layers that are not learned. Their weights stop asking for gradients.
         fold: Whether all norms are frozen.
         bf16: Whether to compute in bfloat16.
+        looks_again: Whether a head or a scheme makes other pictures of those of a batch: then
+            :meth:`features` are the pictures, and the frozen layers run whenever they are looked
+            at.
 
     Raises:
         BadInputError: More frozen layers than the network or its pooling allows.
     """
 
-    def __init__(self, encoder: Learner, frozen_layers: int, *, fold: bool, bf16: bool) -> None:
+    def __init__(
+        self,
+        encoder: Learner,
+        frozen_layers: int,
+        *,
+        fold: bool,
+        bf16: bool,
+        looks_again: bool = False,
+    ) -> None:
         self.encoder, self.frozen_layers, self._bf16 = encoder, frozen_layers, bf16
+        self._looks_again = looks_again
         self._dtype = torch.bfloat16 if bf16 else torch.float32
         self._device = device_of(encoder)
         self._frozen: nn.Module | None = None
@@ -61,11 +74,7 @@ class Network:
     def features(self, images: Tensor) -> Tensor:
         """What the frozen layers make of images: (B, 3, S, S) float32 to (B, C, h, w)."""
         images = images.to(self._device, non_blocking=True)
-        if self._frozen is None:
-            return images
-        with torch.no_grad():
-            made: Tensor = self._frozen(images.to(self._dtype, memory_format=torch.channels_last))
-            return made
+        return images if self._looks_again else self._past_frozen(images)
 
     def prepared(self, pixels: Tensor) -> Tensor:
         """Features of pictures as they are decoded, (B, S, S, 3), 0 to 255."""
@@ -73,10 +82,11 @@ class Network:
 
     def embed(self, features: Tensor) -> Tensor:
         """Vectors, or logits, of :meth:`features`, (B, D) float32, with gradients."""
-        if self._folded is None:
-            return self._vectors(self.encoder, self.learned, features)
-        early, last = self._folded(features)
-        return self.encoder.of_maps(last, early)
+        return self._outputs(self.encoder, features, self.maps)
+
+    def maps(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Last map and early one of :meth:`features`, float32, with gradients."""
+        return self._maps(self.learned if self._folded is None else self._folded, features)
 
     def keep_frozen(self) -> None:
         """Put the frozen layers in evaluation mode, after everything was put in training mode."""
@@ -86,8 +96,9 @@ class Network:
 
     def vectors(self, encoder: Learner, features: Tensor) -> Tensor:
         """Like :meth:`embed` for an encoder with the same frozen layers, without gradients."""
+        learned = learned_part(encoder, self.frozen_layers)
         with torch.no_grad():
-            return self._vectors(encoder, learned_part(encoder, self.frozen_layers), features)
+            return self._outputs(encoder, features, lambda seen: self._maps(learned, seen))
 
     def frozen_fingerprint(self) -> str:
         """SHA-256 over the weights of the frozen layers."""
@@ -102,10 +113,27 @@ class Network:
         """Compile what is learned; the first step then takes its time."""
         (self.learned if self._folded is None else self._folded).compile()
 
-    def _vectors(self, encoder: Learner, learned: nn.Module, features: Tensor) -> Tensor:
-        with torch.autocast(features.device.type, torch.bfloat16, enabled=self._bf16):
+    def _outputs(self, encoder: Learner, features: Tensor, maps: heads.Maps) -> Tensor:
+        if isinstance(encoder, Classifier):
+            return encoder.head.of_images(features, maps)
+        return encoder.of_maps(*maps(features))
+
+    def _maps(self, learned: nn.Module, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self._looks_again:
+            features = self._past_frozen(features)
+        folded = learned is self._folded
+        with torch.autocast(
+            features.device.type, torch.bfloat16, enabled=self._bf16 and not folded
+        ):
             early, last = learned(features)
-        return encoder.of_maps(last, early)
+        return last.float(), None if early is None else early.float()
+
+    def _past_frozen(self, images: Tensor) -> Tensor:
+        if self._frozen is None:
+            return images
+        with torch.set_grad_enabled(torch.is_grad_enabled() and images.requires_grad):
+            made: Tensor = self._frozen(images.to(self._dtype, memory_format=torch.channels_last))
+            return made
 
 
 class Chain(nn.Module):

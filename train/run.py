@@ -212,10 +212,16 @@ class Run:
         self._training_mode()
         made = self.batches.epoch(self.epoch, chosen, start=self.step * accumulate)
         for batches in _grouped(made, accumulate):
-            share = learning_rate_share(self.epoch * steps + self.step, steps, self.config.schedule)
+            done = self.epoch * steps + self.step
+            share = learning_rate_share(done, steps, self.config.schedule)
             set_learning_rates(self.optimizer, share)
             self.loss_sum += self.train_step(
-                batches, self.targets, self.data.pictures, self.epoch + 1, self.step + 1
+                batches,
+                self.targets,
+                self.data.pictures,
+                self.epoch + 1,
+                self.step + 1,
+                done / (self.config.schedule.epochs * steps),
             )
             self.step += 1
             images += self.task.pictures * sum(len(batch.positions) for batch in batches)

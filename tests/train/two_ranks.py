@@ -101,7 +101,7 @@ def steps(
             pixels = rng.normal(size=(size, 2, 2, 3)).astype(np.float32)
             own = ranks.rows(size)
             batches.append(Batch(positions, pixels[own.start : own.stop]))
-        lost.append(step(batches, TARGETS, None, 1, number + 1))  # type: ignore[arg-type]
+        lost.append(step(batches, TARGETS, None, 1, number + 1, 0.0))  # type: ignore[arg-type]
     return {
         **network.state_dict(),
         **{f"loss.{name}": tensor for name, tensor in criterion.state_dict().items()},

@@ -47,7 +47,7 @@ class Task(ABC):
         data: What it is trained on.
         figures: What the two validation figures are called in the line of an epoch.
         pictures: How many a position of a batch stands for.
-        has_head: Whether the recipe's ``head`` is read.
+        has_head: Whether the recipe's ``head`` and ``scheme`` are read.
 
     Args:
         config: The recipe.
@@ -66,11 +66,12 @@ class Task(ABC):
         self, config: TrainConfig, benchmark: Benchmark, device: torch.device, ranks: Ranks
     ) -> None:
         self.config, self.benchmark, self.device, self.ranks = config, benchmark, device, ranks
-        if config.head and not self.has_head:
-            raise BadInputError(
-                f"head must be left out with task {config.task}, which learns vectors; got "
-                f'{config.head}. Set task = "recognition".'
-            )
+        for name, table in (("head", config.head), ("scheme", config.scheme)):
+            if table and not self.has_head:
+                raise BadInputError(
+                    f"{name} must be left out with task {config.task}, which learns vectors; got "
+                    f'{table}. Set task = "recognition".'
+                )
         ranks.check_batch(config.sampler.classes * config.sampler.images)
 
     @cached_property

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ from retrieval.classifier import Classifier, build_classifier
 from retrieval.classifier_folders import load_classifier, save_classifier
 from retrieval.data import Benchmark, Split
 from retrieval.errors import BadInputError
+from retrieval.heads import Head
 
-from .. import logit_losses
+from .. import logit_losses, schemes
 from ..blending import Blended
 from ..cached import CachedMaps
 from ..config import EncoderConfig, TrainConfig
@@ -27,6 +28,7 @@ from ..network import Network
 from ..optimization import AnyEncoder
 from ..pictures import Batches, Pictures
 from ..ranks import Ranks, synchronous_norms
+from ..schemes import Scheme
 from ..validation import ClassValidation, ValidationScore, split_pictures
 from ._task import MadeBatches, Task
 
@@ -61,16 +63,48 @@ class Recognition(Task):
         self.validation, self.data = _divided(config, split, targets.astype(np.int64), made)
 
     @cached_property
+    def scheme(self) -> Scheme | None:
+        """None where nothing but the loss is learned from."""
+        chosen = self.config.scheme or _scheme_of(self.encoder.head)
+        if not chosen:
+            return None
+        channels, early_channels = self.encoder.backbone.channels[::-1]
+        made: Scheme = plugins.build(
+            schemes,
+            chosen,
+            loss=self._logit_loss(),
+            num_classes=self.data.num_classes,
+            channels=channels,
+            early_channels=early_channels,
+            dim=self.encoder.pooling.out_dim(self.encoder.backbone.channels),
+            count=len(self.data.targets),
+        )
+        _check_scheme(made, chosen["name"], self.encoder.head, self.config, self.ranks)
+        return made
+
+    @cached_property
     def network(self) -> Network:
         run = self.config.run
+        looks_again = self.encoder.head.looks_again or (
+            self.scheme is not None and self.scheme.looks_again
+        )
+        if looks_again and run.cached_views:
+            raise BadInputError(
+                f"run.cached_views must be 0 with {self.config.head['name']}, which makes other "
+                f"pictures of those of a batch; got {run.cached_views}. Leave it out."
+            )
         return Network(
             self.encoder,
             self.config.optimizer.frozen_layers,
             fold=run.freeze_batch_norm,
             bf16=run.precision == "bf16",
+            looks_again=looks_again,
         )
 
     def loss(self) -> nn.Module:
+        return self._logit_loss() if self.scheme is None else self.scheme
+
+    def _logit_loss(self) -> nn.Module:
         made: nn.Module = plugins.build(
             logit_losses, self.config.loss, num_classes=self.data.num_classes
         )
@@ -126,6 +160,37 @@ def made_classifier(config: TrainConfig, names: Sequence[str]) -> Classifier:
         keep_layers=chosen.keep_layers,
         seed=config.seed,
     )
+
+
+def _scheme_of(head: Head) -> dict[str, Any]:
+    """The scheme that a head is trained with where the recipe names none."""
+    name = head.settings()["name"]
+    if name in plugins.names(schemes):
+        return {"name": name}
+    return {"name": "plain"} if head.looks_again else {}
+
+
+def _check_scheme(scheme: Scheme, name: str, head: Head, config: TrainConfig, ranks: Ranks) -> None:
+    if not isinstance(head, scheme.head):
+        raise BadInputError(
+            f"scheme {name} must train {scheme.head.__name__}, a kind of head; got head "
+            f"{config.head['name']!r}. See docs/recognition.md for the head that it trains."
+        )
+    if scheme.needs_pairs and config.sampler.images < 2:
+        raise BadInputError(
+            f"sampler.images must be 2 or more with scheme {name}, which compares pictures of a "
+            f"class; got {config.sampler.images}."
+        )
+    for setting, value, plain in (
+        ("run.pieces", config.run.pieces, 1),
+        ("recognition.mixup", config.recognition.mixup, 0),
+        ("the number of processes", ranks.count, 1),
+    ):
+        if value != plain:
+            raise BadInputError(
+                f"{setting} must be {plain} with scheme {name}, which sees the pictures of a batch "
+                f"themselves, all of them; got {value:g}."
+            )
 
 
 def _divided(
