@@ -79,6 +79,8 @@ class Benchmark:
             files occurs in query or gallery.
         train_sketches: Sketches to learn from together with ``train``, which then holds photos: a
             sketch and a photo with one target are a pair. Several sketches may show one photo.
+        validation: Other photos of the classes of ``train`` that settings may be chosen on, where a
+            data set names such a part; read by recognition.
         relevance: Same class, or same instance.
         class_disjoint: Promise that no class of ``train`` occurs in query or gallery.
         notes: Sentences a reader of the figures must know, such as counts that differ.
@@ -92,10 +94,12 @@ class Benchmark:
     class_disjoint: bool = False
     notes: tuple[str, ...] = ()
     train_sketches: Split = EMPTY
+    validation: Split = EMPTY
 
     def __post_init__(self) -> None:
         self._check_pairs()
-        seen = {*self.train.paths, *self.train_sketches.paths}
+        self._check_validation()
+        seen = {*self.train.paths, *self.train_sketches.paths, *self.validation.paths}
         leaked = sorted(seen & {*self.query.paths, *self.gallery.paths})
         if leaked:
             raise BadInputError(
@@ -113,6 +117,16 @@ class Benchmark:
             raise BadInputError(
                 f"{self.name}: classes of train must not occur in query or gallery; "
                 f"got {len(both)} shared, such as {self.train.names.get(both[0], str(both[0]))!r}."
+            )
+
+    def _check_validation(self) -> None:
+        """Raise unless it shows the classes of ``train`` in other photos."""
+        shared = sorted(set(self.train.paths) & set(self.validation.paths))
+        unknown = sorted(set(self.validation.targets.tolist()) - set(self.train.targets.tolist()))
+        if shared or unknown:
+            name = self.validation.names.get(unknown[0], str(unknown[0])) if unknown else shared[0]
+            raise BadInputError(
+                f"{self.name}: validation must show classes of train in other photos; got {name}."
             )
 
     def _check_pairs(self) -> None:

@@ -45,6 +45,7 @@ def read(
     query_split: str | None = None,
     gallery_split: str | None = None,
     train_split: str | None = None,
+    validation_split: str | None = None,
     label: str = "label",
 ) -> Benchmark:
     """Read a table of photos.
@@ -59,6 +60,7 @@ def read(
             then every photo queries all others.
         train_split: Split that may be learned from; ``train`` when left out, if there is one and
             it is neither query nor gallery.
+        validation_split: Split that settings of a classifier are chosen on; none when left out.
         label: Column that names the class, such as superclass.
 
     Raises:
@@ -71,12 +73,16 @@ def read(
     queries = listed.split(query)
     searched = queries if query == gallery else listed.split(gallery)
     learned = listed.split(train) if train else EMPTY
+    held_out = (
+        EMPTY if validation_split is None else listed.split(listed.of_split(validation_split))
+    )
     overlap = _notes.shared_classes(learned, queries)
     return Benchmark(
         name=listed.table.file.resolve().parent.name,
         query=queries,
         gallery=searched,
         train=learned,
+        validation=held_out,
         class_disjoint=bool(train) and not overlap and not _notes.shared_classes(learned, searched),
         notes=(
             *listed.notes(),

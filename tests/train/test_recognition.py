@@ -191,6 +191,29 @@ def test_norms_of_a_head_are_learned_where_those_of_the_backbone_are_kept(
     assert tensors["encoder/backbone.stem.1.num_batches_tracked"] == 0
 
 
+def test_a_benchmark_may_name_what_is_validated_on(figures: Benchmark, tmp_path: Path) -> None:
+    learned, held_out = split_pictures(figures.train.targets, 0.5, 0)
+
+    def part(rows: np.ndarray) -> Split:
+        paths = tuple(figures.train.paths[i] for i in rows)
+        targets = 3 * figures.train.targets[rows] + 5
+        return Split(paths, targets, names={3 * n + 5: f"no. {n}" for n in range(12)})
+
+    shown = held_out[figures.train.targets[held_out] > 3]
+    divided = replace(figures, train=part(learned), validation=part(shown))
+    result = train_classifier(recipe(), tmp_path / "run", benchmark=divided)
+    classifier = load_classifier(tmp_path / "run" / "best")
+    logits = classify_files(classifier, divided.validation.paths).logits
+    right = [classifier.classes[k] for k in logits.argmax(axis=1)]
+    names = [divided.validation.name(i) for i in range(len(shown))]
+    hits = sum(one == other for one, other in zip(right, names, strict=True))
+    assert (result.best.hits, result.best.queries) == (hits, len(shown))
+    with pytest.raises(BadInputError, match=r"validation must show classes of train .*; got no. 4"):
+        replace(divided, train=part(learned[figures.train.targets[learned] > 5]))
+    with pytest.raises(BadInputError, match=r"validation must show .* in other photos; got .*png"):
+        replace(divided, validation=divided.train)
+
+
 def test_without_validation_nothing_is_fitted(figures: Benchmark, tmp_path: Path) -> None:
     result = train_classifier(recipe("validation_share=0"), tmp_path / "run", benchmark=figures)
     assert load_classifier(tmp_path / "run" / "best").temperature == 1

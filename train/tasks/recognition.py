@@ -15,7 +15,7 @@ from retrieval import plugins
 from retrieval.calibration import calibration_error, fit_temperature, probabilities, surprise
 from retrieval.classifier import Classifier, build_classifier
 from retrieval.classifier_folders import load_classifier, save_classifier
-from retrieval.data import Benchmark, Split
+from retrieval.data import Benchmark
 from retrieval.errors import BadInputError
 from retrieval.heads import Head
 
@@ -39,7 +39,8 @@ _OWN_SETTINGS = ("pooling", "dim", "centred", "start")
 class Recognition(Task):
     """One classifier, learned from pictures with class labels.
 
-    Validated on other pictures of the same classes: top-1 and top-5. At the end the temperature of
+    Validated on other pictures of the same classes, the benchmark's own or some that are held out:
+    top-1 and top-5. At the end the temperature of
     the best epoch's classifier is fitted to them.
     """
 
@@ -60,7 +61,7 @@ class Recognition(Task):
         self.encoder = made.to(device).to(memory_format=torch.channels_last)
         if ranks.count > 1 and device.type == "cuda":
             synchronous_norms(self.encoder)
-        self.validation, self.data = _divided(config, split, targets.astype(np.int64), made)
+        self.validation, self.data = _divided(config, benchmark, targets.astype(np.int64), made)
 
     @cached_property
     def scheme(self) -> Scheme | None:
@@ -194,10 +195,14 @@ def _check_scheme(scheme: Scheme, name: str, head: Head, config: TrainConfig, ra
 
 
 def _divided(
-    config: TrainConfig, split: Split, targets: NDArray[np.int64], classifier: Classifier
+    config: TrainConfig,
+    benchmark: Benchmark,
+    targets: NDArray[np.int64],
+    classifier: Classifier,
 ) -> tuple[ClassValidation | None, TrainingData[Pictures]]:
-    transform = classifier.transform
-    learned, held_out = split_pictures(targets, config.validation_share, config.seed)
+    transform, split = classifier.transform, benchmark.train
+    chosen, own = benchmark.validation, len(benchmark.validation)
+    learned, held_out = split_pictures(targets, 0 if own else config.validation_share, config.seed)
     pictures = Pictures(
         [split.paths[i] for i in learned], transform, config.run.cache_mib, config.run.threads
     )
@@ -209,7 +214,12 @@ def _divided(
             f"{classifier.classes[missing[0]]!r}. Mend its pictures or leave the class out."
         )
     validation = None
-    if len(held_out):
+    if own:
+        numbers = np.unique(split.targets)
+        validation = ClassValidation(
+            chosen.paths, np.searchsorted(numbers, chosen.targets), transform
+        )
+    elif len(held_out):
         held = [split.paths[i] for i in held_out]
         validation = ClassValidation(held, targets[held_out], transform)
     notes = tuple(f"left out: {sentence}" for sentence in pictures.rejected)
