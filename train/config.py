@@ -17,6 +17,9 @@ from typing import Any
 from retrieval.errors import BadInputError
 from retrieval.plugins import unknown
 
+_PARTS = ("benchmark", "loss", "head", "scheme", "pooling")
+"""Tables whose options belong to the part that they name."""
+
 RECIPES = Path(__file__).parent / "recipes"
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -406,11 +409,14 @@ def override(values: Mapping[str, Any], settings: Sequence[str]) -> dict[str, An
     """``values`` with changes such as "loss.margin=0.2" applied.
 
     The right side is a TOML value; what is none is taken as a string, so that
-    ``encoder.backbone=resnet50`` needs no quotes.
+    ``encoder.backbone=resnet50`` needs no quotes. Another part by ``loss.name`` takes the place of
+    the one before with all its options; of a benchmark the ``root`` stays.
 
     Example:
         >>> override({"loss": {"name": "triplet"}}, ["loss.margin=0.2", "seed=7"])
         {'loss': {'name': 'triplet', 'margin': 0.2}, 'seed': 7}
+        >>> override({"loss": {"name": "triplet", "margin": 0.2}}, ["loss.name=circle"])
+        {'loss': {'name': 'circle'}}
     """
     changed = dict(values)
     for setting in settings:
@@ -426,7 +432,11 @@ def override(values: Mapping[str, Any], settings: Sequence[str]) -> dict[str, An
             if not isinstance(inner, Mapping):
                 inner = {"name": inner}  # pooling = "gem" and then --set encoder.pooling.p=4
             table[step] = table = dict(inner)
-        table[name] = _value(text.strip())
+        value = _value(text.strip())
+        if name == "name" and tables and tables[-1] in _PARTS and table.get(name) != value:
+            for option in table.keys() - {"root"}:
+                del table[option]
+        table[name] = value
     return changed
 
 

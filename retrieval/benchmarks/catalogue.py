@@ -7,6 +7,8 @@ With ``query=sketch`` the sketches of the test models search: with ``gallery=fir
 picture of each model, which is the one they show (acc@K); with ``gallery=all`` all photos of the
 test models, where any photo of the model drawn is right (Recall@K).
 
+With ``learned_share`` the photos of every model are divided instead, for recognition.
+
 Source: generated.
 Licence: that of this project.
 """
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..catalogue.generate import CERTIFICATE
 from ..data import Benchmark, Split
@@ -33,7 +36,12 @@ CLASSES = {"models": "label", "families": "superclass"}
 
 
 def read(
-    root: Path, *, query: str = "photo", gallery: str | None = None, classes: str = "models"
+    root: Path,
+    *,
+    query: str = "photo",
+    gallery: str | None = None,
+    classes: str = "models",
+    learned_share: float = 0.0,
 ) -> Benchmark:
     """Read a generated catalogue.
 
@@ -44,13 +52,15 @@ def read(
             "first" when left out.
         classes: What photos are of the same class: "models", or "families" of models, which the
             training and the test part have in common: for recognition.
+        learned_share: Share of the photos of every model, of both parts, that are for learning, in
+            [0, 1); the others are tested, and one at least is on each side.
 
     Raises:
         BadInputError: ``root`` is no catalogue, or an option is unknown.
         DamagedDataError: A table is not the one that was generated, or a picture is missing.
     """
     root = Path(root)
-    _check_options(query, gallery, classes)
+    _check_options(query, gallery, classes, learned_share)
     certificate = _certificate(root)
     for name, digest in certificate["sha256"].items():
         if not (root / name).is_file():
@@ -65,6 +75,8 @@ def read(
     name = f"catalogue (seed {certificate['seed']}, version {certificate['version']})"
     if classes != "models":
         name += f", {classes}"
+    if learned_share:
+        return _divided(found, learned_share, f"{name}, photos of each divided")
     if query == "photo":
         return dataclasses.replace(found, name=name)
     drawn = pairs.read(root)
@@ -73,6 +85,25 @@ def read(
     if gallery != "all":
         return dataclasses.replace(drawn, name=f"{name}, sketches to first photos")
     return _to_all_photos(found, drawn, f"{name}, sketches to all photos")
+
+
+def _divided(found: Benchmark, share: float, name: str) -> Benchmark:
+    """Every class on both sides, with different photos: always the same ones."""
+    paths = [*found.train.paths, *found.query.paths]
+    targets = np.concatenate([found.train.targets, found.query.targets])
+    groups = np.concatenate([found.train.groups["superclass"], found.query.groups["superclass"]])
+    names = {**found.train.names, **found.query.names}
+    learned = np.zeros(len(paths), bool)
+    for target in np.unique(targets).tolist():
+        photos = np.random.default_rng(target).permutation(np.flatnonzero(targets == target))
+        learned[photos[: min(max(1, round(share * len(photos))), len(photos) - 1)]] = True
+
+    def part(chosen: NDArray[np.bool_]) -> Split:
+        kept = tuple(path for path, wanted in zip(paths, chosen, strict=True) if wanted)
+        return Split(kept, targets[chosen], names=names, groups={"superclass": groups[chosen]})
+
+    test = part(~learned)
+    return Benchmark(name, test, test, train=part(learned))
 
 
 def _to_all_photos(photos: Benchmark, drawn: Benchmark, name: str) -> Benchmark:
@@ -99,13 +130,17 @@ def _of_models(sketches: Split, shown: Split, photos: Split) -> Split:
     return dataclasses.replace(sketches, targets=targets, names=names)
 
 
-def _check_options(query: str, gallery: str | None, classes: str) -> None:
+def _check_options(query: str, gallery: str | None, classes: str, learned_share: float) -> None:
     if query not in QUERIES:
         raise BadInputError(unknown("query", query, QUERIES))
     if gallery is not None and gallery not in GALLERIES:
         raise BadInputError(unknown("gallery", gallery, GALLERIES))
     if classes not in CLASSES:
         raise BadInputError(unknown("classes", classes, CLASSES))
+    if not 0 <= learned_share < 1 or (learned_share and query != "photo"):
+        raise BadInputError(
+            f"learned_share must be in [0, 1), of photos; got {learned_share} with query={query}."
+        )
     if query == "sketch" and classes != "models":
         raise BadInputError(
             f"classes must be models with query=sketch; got {classes!r}. Sketches show one model."

@@ -88,6 +88,9 @@ def test_query_and_gallery_by_split(tmp_path: Path) -> None:
     benchmark = read(root, query_split="test", gallery_split="train", train_split="val")
     assert names(benchmark)["train"] == ["3.jpg"]
     assert not benchmark.class_disjoint
+    assert not len(benchmark.validation)
+    with_validation = read(root, validation_split="val")
+    assert [path.name for path in with_validation.validation.paths] == ["3.jpg"]
     assert benchmark.notes == (
         "1 of the 2 classes that are queried occur in train too: not a test on unseen classes.",
     )

@@ -191,6 +191,23 @@ def test_reading_gives_unseen_models_that_query_one_another(made):
     assert "superclass" in benchmark.query.groups
 
 
+def test_photos_of_every_model_can_be_divided_for_recognition(made):
+    benchmark = read("catalogue", made, {"learned_share": 0.5})
+    whole = read("catalogue", made)
+    assert benchmark.query.num_classes == benchmark.train.num_classes == 24
+    assert set(benchmark.query.names.values()) == set(benchmark.train.names.values())
+    parts = {*benchmark.train.paths}, {*benchmark.query.paths}
+    assert parts[0].isdisjoint(parts[1])
+    assert parts[0] | parts[1] == {*whole.train.paths, *whole.query.paths}
+    assert (np.bincount(benchmark.train.targets) == np.bincount(benchmark.query.targets)).all()
+    again = read("catalogue", made, {"learned_share": 0.5})
+    assert again.train.paths == benchmark.train.paths
+    with pytest.raises(BadInputError, match=r"learned_share must be in \[0, 1\), of photos; got 1"):
+        read("catalogue", made, {"learned_share": 1.0})
+    with pytest.raises(BadInputError, match=r"got 0\.5 with query=sketch"):
+        read("catalogue", made, {"learned_share": 0.5, "query": "sketch"})
+
+
 def test_reading_a_folder_that_is_no_catalogue(tmp_path):
     with pytest.raises(BadInputError, match=r"must hold catalogue\.json; got no such file"):
         read("catalogue", tmp_path)

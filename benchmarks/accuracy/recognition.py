@@ -1,0 +1,258 @@
+"""Recognition heads and schemes beside the plain softmax head, at one budget, over several seeds.
+
+    python benchmarks/accuracy/recognition.py --set models --root CATALOGUE
+    python benchmarks/accuracy/recognition.py --set families --root CATALOGUE
+    python benchmarks/accuracy/recognition.py --set grocery --root DATA/grocery --weights WEIGHTS
+
+The budget is pictures passed through the backbone in training: a method that passes each picture
+three times gets a third of the epochs. Options of heads, schemes and losses are their papers', but
+for sizes that a small network needs; all else is one recipe for all rows. The epoch is chosen on
+the validation part, the test part is looked at once a row. A row whose result is kept is not
+measured again, one that was stopped goes on; several processes may share the rows out: --part 1/2.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.classifier_folders import load_classifier, save_classifier
+from retrieval.classifying import classify_files
+from retrieval.files import write_atomically
+from retrieval.provenance import provenance
+from retrieval.recognition import place_of_right
+from retrieval.statistics import cluster_bootstrap, wilson
+from train.config import TrainConfig, read_recipe
+from train.data import read_benchmark
+from train.tasks.recognition import made_classifier
+from train.trainer import resume, train
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+BASELINE = "softmax"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method.
+
+    Attributes:
+        settings: Of the recipe.
+        passes: How often a training picture passes through the backbone in a step.
+        small: Settings for the small network, whose maps have few channels.
+    """
+
+    settings: tuple[str, ...]
+    passes: float = 1
+    small: tuple[str, ...] = ()
+
+
+ROWS: dict[str, Row] = {
+    "softmax": Row(("head.name=softmax",)),
+    "bilinear": Row(("head.name=bilinear", "head.reduced=128"), small=("head.reduced=32",)),
+    "compact_bilinear": Row(("head.name=compact_bilinear",), small=("head.dim=2048",)),
+    "isqrt_cov": Row(("head.name=isqrt_cov",), small=("head.reduced=64",)),
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the rows of a table share."""
+
+    recipe: str
+    epochs: int
+    seeds: int
+    settings: tuple[str, ...]
+    small: bool
+
+
+PROTOCOLS = {
+    "families": Protocol("recognition_small", 20, 3, (), small=True),
+    "models": Protocol(
+        "recognition_small",
+        60,
+        3,
+        (
+            "benchmark.classes=models",
+            "benchmark.learned_share=0.67",
+            "sampler.classes=16",
+            "sampler.images=3",
+            "validation_share=0.25",
+        ),
+        small=True,
+    ),
+    "grocery": Protocol(
+        "recognition_two_cores",
+        20,
+        1,
+        (
+            "benchmark.name=table",
+            "benchmark.train_split=train",
+            "benchmark.validation_split=val",
+        ),
+        small=False,
+    ),
+}
+
+
+def main() -> None:
+    """Train and measure the rows that are missing, then write the table of all that are there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--set", choices=PROTOCOLS, required=True)
+    parser.add_argument("--root", type=Path, required=True, help="a catalogue, or DATA/grocery")
+    parser.add_argument("--weights", type=Path, help="mobilenet_v2_imagenet.safetensors")
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=ROWS)
+    parser.add_argument("--runs", type=Path, default=Path("runs/recognition"))
+    parser.add_argument("--part", default="1/1", help="2/3: every third row from the second on")
+    chosen = parser.parse_args()
+    number, count = (int(word) for word in chosen.part.split("/"))
+    protocol, runs = PROTOCOLS[chosen.set], chosen.runs / chosen.set
+    wanted = [(seed, row) for seed in range(protocol.seeds) for row in ["untrained", *chosen.rows]]
+    for seed, row in wanted[number - 1 :: count]:
+        out = runs / f"{row}-{seed}"
+        if not (out / "places.json").exists():
+            print(f"== {row}, seed {seed}", flush=True)
+            _measure(_config(protocol, row, seed, chosen.root, chosen.weights), row, out)
+    _write(chosen.set, protocol, runs)
+
+
+def _config(
+    protocol: Protocol, row: str, seed: int, root: Path, weights: Path | None
+) -> TrainConfig:
+    method = ROWS[BASELINE if row == "untrained" else row]
+    given = [] if weights is None else [f"encoder.weights={weights}"]
+    settings = [
+        *protocol.settings,
+        f"benchmark.root={root}",
+        *given,
+        *method.settings,
+        *(method.small if protocol.small else ()),
+        f"schedule.epochs={max(2, round(protocol.epochs / method.passes))}",
+        "run.threads=1",
+        f"seed={seed}",
+    ]
+    return read_recipe(protocol.recipe, settings)
+
+
+def _measure(config: TrainConfig, row: str, out: Path) -> None:
+    """Train, then note for each test picture at which place its class was answered."""
+    benchmark = read_benchmark(config)
+    seconds = 0.0
+    if row == "untrained":
+        names = [benchmark.train.names[n] for n in np.unique(benchmark.train.targets).tolist()]
+        save_classifier(made_classifier(config, names), out / "best", overwrite=True)
+    elif (out / "config.json").exists():
+        seconds = resume(out, on_epoch=_say).seconds
+    else:
+        seconds = train(config, out, on_epoch=_say).seconds
+    classifier = load_classifier(out / "best")
+    numbers = {name: number for number, name in enumerate(classifier.classes)}
+    split = benchmark.query
+    found = classify_files(classifier, list(split.paths))
+    targets = np.array([numbers[split.name(i)] for i in found.kept.tolist()], np.int64)
+    places = place_of_right(found.logits, targets)
+    metrics = out / "metrics.jsonl"
+    epochs = metrics.read_text().splitlines()[1:] if metrics.exists() else []
+    kept = {
+        "places": places.tolist(),
+        "targets": targets.tolist(),
+        "epochs": config.schedule.epochs,
+        "seconds": round(sum(json.loads(line)["seconds"] for line in epochs) or seconds),
+        "validation": max((json.loads(line)["hits"] for line in epochs), default=0),
+        "weights": sum(one.numel() for one in classifier.head.parameters()),
+        "run": provenance(),
+    }
+    write_atomically(out / "places.json", json.dumps(kept).encode())
+    print(f"top-1 {(places <= 1).mean():.1%} of {len(places)}", flush=True)
+
+
+def _right(one: Mapping[str, Any]) -> NDArray[np.float64]:
+    return (np.array(one["places"]) <= 1).astype(np.float64)
+
+
+def _write(name: str, protocol: Protocol, runs: Path) -> None:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in ["untrained", *ROWS]:
+        files = [runs / f"{row}-{seed}" / "places.json" for seed in range(protocol.seeds)]
+        if made := [json.loads(file.read_text()) for file in files if file.exists()]:
+            found[row] = made
+    if BASELINE not in found:
+        return
+    lines = [
+        "| method | top-1, each seed | mean | top-5 | points above softmax | passes | epochs | "
+        "seconds | weights of the head |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *(_line(row, found[row], found[BASELINE]) for row in found),
+    ]
+    run = found[BASELINE][0]["run"]
+    hardware = ", ".join(f"{key} {value}" for key, value in run["hardware"].items())
+    text = [
+        f"# Recognition on {name}",
+        "",
+        f"{len(found[BASELINE][0]['places'])} test pictures of "
+        f"{len(set(found[BASELINE][0]['targets']))} classes. Top-1: hits/n and the 95 % Wilson "
+        "interval of each seed. Points above softmax: mean over seeds, 95 % bootstrap interval "
+        "over classes of the paired difference; **bold** where all of it is above 0, *slanted* "
+        "where all is below. Seeds change the weights, the order and what is held out.",
+        "",
+        *lines,
+        "",
+        f"Recipe {protocol.recipe} with {' '.join(protocol.settings) or 'nothing else'}; epochs "
+        f"are {protocol.epochs} divided by the passes. What a row adds: `ROWS` of the command.",
+        "",
+        f"    python benchmarks/accuracy/recognition.py --set {name} --root "
+        + ("DATA/grocery --weights WEIGHTS" if name == "grocery" else "CATALOGUE"),
+        "",
+        f"Measured {run['date']} at commit {run['commit']}: {hardware}; one thread a run.",
+        "",
+    ]
+    RESULTS.mkdir(exist_ok=True)
+    write_atomically(RESULTS / f"recognition_{name}.md", "\n".join(text).encode())
+    write_atomically(RESULTS / f"recognition_{name}.json", (json.dumps(found) + "\n").encode())
+    print("\n".join(text))
+
+
+def _line(row: str, seeds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> str:
+    each = []
+    for one in seeds:
+        hits, count = int(_right(one).sum()), len(one["places"])
+        low, high = wilson(hits, count)
+        each.append(f"{hits}/{count} ({100 * low:.1f}-{100 * high:.1f})")
+    mean = np.mean([_right(one).mean() for one in seeds])
+    five = np.mean([(np.array(one["places"]) <= 5).mean() for one in seeds])
+    method = ROWS.get(row)
+    passes = "" if method is None else f"{method.passes:g}"
+    seconds = np.mean([one["seconds"] for one in seeds])
+    cells = [
+        row,
+        ", ".join(each),
+        f"{mean:.1%}",
+        f"{five:.1%}",
+        "" if row in ("untrained", BASELINE) else _gain(seeds, plain),
+        passes,
+        "" if method is None else str(seeds[0]["epochs"]),
+        "" if method is None else f"{seconds:.0f}",
+        f"{seeds[0]['weights']:,}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def _gain(seeds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> str:
+    """Of seeds that both rows have, picture by picture."""
+    pairs = [_right(one) - _right(other) for one, other in zip(seeds, plain, strict=False)]
+    gained = np.mean(pairs, axis=0)
+    low, high = cluster_bootstrap(gained[:, None], np.array(plain[0]["targets"]))[0]
+    text = f"{100 * gained.mean():+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    return f"**{text}**" if low > 0 else f"*{text}*" if high < 0 else text
+
+
+def _say(report: object) -> None:
+    print(report, flush=True)
+
+
+if __name__ == "__main__":
+    main()
