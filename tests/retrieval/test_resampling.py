@@ -6,7 +6,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retrieval.heads._resampling import cut, sampled, share_of, warped
+from retrieval.heads._resampling import (
+    cut,
+    drawn_to,
+    quantiles,
+    sampled,
+    share_of,
+    stretched,
+    warped,
+)
 
 
 def picture(height: int = 5, width: int = 7, batch: int = 2) -> Tensor:
@@ -79,3 +87,63 @@ def test_views_follow_their_picture() -> None:
 @pytest.mark.parametrize(("share", "want"), [(0.5, (224, 224)), (1.0, (448, 448)), (0.001, (1, 1))])
 def test_share_of_a_size(share: float, want: tuple[int, int]) -> None:
     assert share_of((448, 448), share) == want
+
+
+def test_quantiles_by_their_definition() -> None:
+    """Walk through the density in small steps and stop at each middle of equal parts."""
+    density = np.array([0.2, 0.0, 1.5, 0.3, 1.0])
+    found = quantiles(torch.from_numpy(density)[None].expand(2, 5), 6).numpy()
+    steps = 100_000
+    passed = np.cumsum(np.repeat(density, steps // 5)) / density.sum() / (steps // 5)
+    for i in range(6):
+        place = np.searchsorted(passed, (i + 0.5) / 6) / steps
+        np.testing.assert_allclose(found[:, i], 2 * place - 1, atol=1e-4)
+
+
+def test_quantiles_of_one_cell_and_of_a_single_peak() -> None:
+    one = torch.tensor([[3.0]])
+    torch.testing.assert_close(quantiles(one, 2), torch.tensor([[-0.5, 0.5]]))
+    peak = torch.tensor([[0.0, 0.0, 2.0, 0.0]])
+    torch.testing.assert_close(quantiles(peak, 2), torch.tensor([[0.125, 0.375]]))
+
+
+def test_pictures_are_stretched_by_rows_and_columns() -> None:
+    images, density = picture(6, 6), picture(6, 6)[:, 0] + 0.01
+    found = stretched(images, density, (4, 5)).numpy()
+    for b in range(2):
+        across = quantiles(density[b].amax(dim=0)[None], 5)[0].tolist()
+        down = quantiles(density[b].amax(dim=1)[None], 4)[0].tolist()
+        for j, y in enumerate(down):
+            for i, x in enumerate(across):
+                want = bilinear(images[b].numpy(), x, y)
+                np.testing.assert_allclose(found[b, :, j, i], want, atol=1e-9)
+
+
+@pytest.mark.parametrize("value", [1e-3, 50.0])
+def test_an_even_density_or_saliency_changes_nothing(value: float) -> None:
+    images = picture(5, 7)
+    even = torch.full((2, 4, 4), value, dtype=torch.float64)
+    torch.testing.assert_close(stretched(images, even, (5, 7)), images)
+    torch.testing.assert_close(drawn_to(images, even, 3.0), images)
+
+
+def test_places_move_to_the_salient_by_their_definition() -> None:
+    """On a picture of as many pixels as the saliency has cells no place is interpolated."""
+    n, width = 4, 2.5
+    images, saliency = picture(n, n), picture(n, n)[:, 1] + 0.05
+    found = drawn_to(images, saliency, width).numpy()
+    for b in range(2):
+        for j in range(n):
+            for i in range(n):
+                total, moment = 0.0, np.zeros(2)
+                for y in range(j - n + 1, j + n):
+                    for x in range(i - n + 1, i + n):
+                        distance = (x - i) ** 2 + (y - j) ** 2
+                        inside = (min(max(y, 0), n - 1), min(max(x, 0), n - 1))
+                        pull = np.exp(-4 * np.log(2) * distance / width**2)
+                        pull *= float(saliency[b][inside])
+                        total += pull
+                        moment += pull * np.array([x, y]) / (n - 1)
+                u, v = (2 * (moment / total).clip(0, 1) - 1) * (n - 1) / n
+                want = bilinear(images[b].numpy(), u, v)
+                np.testing.assert_allclose(found[b, :, j, i], want, atol=1e-9)
