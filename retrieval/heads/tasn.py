@@ -24,11 +24,12 @@ class Tasn(Head):
 
     with X (C', hw) what two layers of dilated 3 x 3 convolutions make of the last map, N the
     softmax of a row, over places and then over channels, and :math:`\bar x` the mean of the last
-    map of the new picture. An attention map is brought to the picture's size; its greatest value in each
-    column and in each row is how much room that takes (the inverse of the marginal distribution).
-    The sum of the maps, squared as in the authors' code, keeps the structure; a single map shows a
-    detail, and the scheme ``tasn`` teaches from details. No gradient flows through the attention:
-    it learns from a classifier of its own, which is what maps alone are classified by.
+    map of the new picture. An attention map is brought to the picture's size; its greatest value in
+    each column and in each row is how much room that takes (the inverse of the marginal
+    distribution). The sum of the maps, squared as in the authors' code, keeps the structure; a
+    single map shows a detail, and the scheme ``tasn`` teaches from details. No gradient flows
+    through the attention: it learns from a classifier of its own, which is what maps alone are
+    classified by.
 
     The paper reads 512 pixels, finds the attention in 224 and classifies 224: set
     ``encoder.size = 512``, or ``share = 1`` for small pictures. The paper's attention has a network
