@@ -26,16 +26,16 @@ class S3n(Head):
 
     The first look gives a response map of each class, the linear classifier of every position. If
     :math:`\sum p \log p` of its five likeliest classes is above ``sure``, the map of the first one
-    counts, else the mean of the five. It is brought to 31 x 31 cells and to 0..1; peaks are greatest
-    among their 8 neighbours and not below the mean. With :math:`s_i` the value of peak i and
-    :math:`d_i` the distance from it,
+    counts, else the mean of the five. It is brought to 31 x 31 cells and to 0..1; peaks are
+    greatest among their 8 neighbours and not below the mean. With :math:`s_i` the value of peak i
+    and :math:`d_i` the distance from it,
 
     .. math::
         S_d = \beta + \sum_{i \in D} s_i\, e^{-d_i^2 / (2 (31 r_d)^2 s_i)}, \qquad
         S_c = \beta + \sum_{i \in C} \frac1{s_i}\, e^{-d_i^2 / (2 (31 r_c)^2 s_i)}
 
-    and :math:`I_d, I_c` are the picture drawn towards them. For an answer D is the greatest peak and
-    C the least, as at the end of the authors' code; how they are divided in training the scheme
+    and :math:`I_d, I_c` are the picture drawn towards them. For an answer D is the greatest peak
+    and C the least, as at the end of the authors' code; how they are divided in training the scheme
     ``s3n`` says. :math:`\bar y` is the mean of the last map of a view after a 3 x 3 convolution
     with stride 2, normalised, of its own. A map without peaks leaves the picture as it is.
 
