@@ -66,9 +66,9 @@ def stretched(images: Tensor, density: Tensor, size: tuple[int, int]) -> Tensor:
         density: (B, H', W'), above 0.
         size: (h, w).
     """
-    across = quantiles(density.amax(dim=1), size[1])[:, None, :]
-    down = quantiles(density.amax(dim=2), size[0])[:, :, None]
-    grids = torch.stack(torch.broadcast_tensors(across, down), dim=3)  # (B, h, w, 2)
+    across = quantiles(density.amax(dim=1), size[1])[:, None, :].expand(-1, *size)
+    down = quantiles(density.amax(dim=2), size[0])[:, :, None].expand(-1, *size)
+    grids = torch.stack([across, down], dim=3)  # (B, h, w, 2)
     return sampled(images, grids[:, None])
 
 

@@ -63,7 +63,7 @@ def test_two_transformers_to_the_left_and_one_to_the_right() -> None:
 
 def root_and_norm(values: Tensor) -> Tensor:
     rooted = values.sign() * values.abs().sqrt()
-    return rooted / rooted.norm(dim=1, keepdim=True)
+    return rooted / rooted.square().sum(dim=1, keepdim=True).sqrt()
 
 
 def test_a_router_by_its_definition() -> None:
