@@ -70,7 +70,8 @@ def off_diagonal_weights(channels: int, reference: Tensor) -> Tensor:
     numbers.
     """
     rows, columns = torch.triu_indices(channels, channels, device=reference.device)
-    return torch.where(rows == columns, 1.0, 2**0.5).to(reference)
+    one, root = reference.new_tensor(1.0), reference.new_tensor(2**0.5)
+    return torch.where((rows == columns).to(reference.device), one, root)
 
 
 def signed_root(values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from retrieval.heads.factorised_bilinear import FactorisedBilinear
 from retrieval.heads.low_rank_bilinear import LowRankBilinear
 from retrieval.transforms import Transform
 from tests.retrieval.small_network import SmallNetwork
+from train import schemes
 
 NAMES = plugins.names(heads)
 CHANNELS, CLASSES = (3, 5), 4
@@ -36,6 +37,20 @@ def maps(batch: int = 3) -> tuple[Tensor, Tensor]:
     last = torch.rand(batch, CHANNELS[1], 4, 5, generator=generator, dtype=torch.float64)
     early = torch.rand(batch, CHANNELS[0], 8, 10, generator=generator, dtype=torch.float64)
     return last, early
+
+
+def pictures(batch: int = 3, size: tuple[int, int] = (17, 20)) -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    return torch.rand(batch, 3, *size, generator=generator, dtype=torch.float64)
+
+
+def seen(images: Tensor) -> tuple[Tensor, Tensor]:
+    """A backbone that makes maps of pictures of any size."""
+    generator = torch.Generator().manual_seed(5)
+    first = torch.randn(CHANNELS[0], 3, 2, 2, generator=generator, dtype=images.dtype)
+    second = torch.randn(CHANNELS[1], CHANNELS[0], 2, 2, generator=generator, dtype=images.dtype)
+    early = torch.nn.functional.conv2d(images, first, stride=2, padding=1).relu()
+    return torch.nn.functional.conv2d(early, second, stride=2, padding=1).relu(), early
 
 
 @pytest.fixture(params=NAMES)
@@ -70,9 +85,32 @@ def test_gradients_are_right(head: Head) -> None:
     assert torch.autograd.gradcheck(head, (last, early))
 
 
-def test_every_weight_learns(head: Head) -> None:
+@pytest.mark.parametrize("size", [(17, 20), (16, 16), (1, 1)])
+def test_logits_of_pictures(head: Head, size: tuple[int, int]) -> None:
+    """The same alone and together, twice, and from a picture of one pixel on."""
+    images = pictures(size=size)
+    head.double()
+    together = head.of_images(images, seen)
+    assert together.shape == (3, CLASSES)
+    assert together.isfinite().all()
+    assert torch.equal(together, head.of_images(images, seen))
+    for row in range(3):
+        alone = head.of_images(images[row : row + 1], seen)
+        torch.testing.assert_close(together[row : row + 1], alone, rtol=1e-9, atol=1e-9)
+
+
+def test_attention(head: Head) -> None:
     last, early = maps()
-    logits = head.double().train()(last, early)
+    looked = head.double().attention(last, early)
+    assert looked.shape == (3, *last.shape[2:])
+    assert (looked >= 0).all()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in plugins.names(schemes)])
+def test_every_weight_learns(name: str) -> None:
+    """Of a head with a scheme of its own they do in it: tests/train/test_every_scheme.py."""
+    head = made(name).double().train()
+    logits = head.of_images(pictures(), seen)
     torch.nn.functional.cross_entropy(logits, torch.arange(3)).backward()  # type: ignore[no-untyped-call]
     for name, parameter in head.named_parameters():
         if isinstance(head, LinearHead) or not name.startswith("pooling."):
