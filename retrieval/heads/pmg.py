@@ -50,8 +50,9 @@ class Pmg(Head):
     def forward(self, last: Tensor, early: Tensor | None = None) -> Tensor:
         both = self.pooling(last, early)  # (B, 2 width)
         first, second = both.chunk(2, dim=1)
-        logits: Tensor = self.early_classifier(first) + self.last_classifier(second)
-        return logits + self.classifier(both)
+        logits: Tensor = self.classifier(both)
+        logits = logits + self.early_classifier(first) + self.last_classifier(second)
+        return logits
 
     def of_early(self, early: Tensor | None) -> Tensor:
         """What the early map's classifier says, (B, K)."""

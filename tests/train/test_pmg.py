@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from retrieval.errors import BadInputError
 from retrieval.heads.pmg import Pmg
 from tests.retrieval.small_network import SmallNetwork, disturb_norms
+from tests.train.loops import Numbers, convolved, linear, numbers
 from train.logit_losses.cross_entropy import CrossEntropy
 from train.schemes import Seen
 from train.schemes._patches import rearranged, shuffled
@@ -31,43 +31,28 @@ def head(channels: tuple[int, int] = (3, 5)) -> Pmg:
     return made.eval()
 
 
-def normed(x: NDArray[np.float64], norm: nn.Module) -> NDArray[np.float64]:
-    weight, bias, mean, variance = (
-        getattr(norm, name).detach().double().numpy()
-        for name in ("weight", "bias", "running_mean", "running_var")
-    )
+def normed(x: Numbers, norm: nn.Module) -> Numbers:
+    names = ("weight", "bias", "running_mean", "running_var")
+    weight, bias, mean, variance = (numbers(norm, name) for name in names)
     shape = (-1,) + (1,) * (x.ndim - 1)
     scale = weight / np.sqrt(variance + 1e-5)
-    made: NDArray[np.float64] = (x - mean.reshape(shape)) * scale.reshape(shape)
-    return made + bias.reshape(shape)
-
-
-def convolved(x: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One map (C, h, w), position by position."""
-    reach = weight.shape[2] // 2
-    made = np.zeros((len(weight), *x.shape[1:]))
-    for i in range(x.shape[1]):
-        for j in range(x.shape[2]):
-            for a in range(-reach, reach + 1):
-                for b in range(-reach, reach + 1):
-                    if 0 <= i + a < x.shape[1] and 0 <= j + b < x.shape[2]:
-                        made[:, i, j] += weight[:, :, a + reach, b + reach] @ x[:, i + a, j + b]
+    made: Numbers = (x - mean.reshape(shape)) * scale.reshape(shape) + bias.reshape(shape)
     return made
 
 
-def described(x: NDArray[np.float64], block: nn.Sequential) -> NDArray[np.float64]:
+def described(x: Numbers, block: nn.Sequential) -> Numbers:
     for at in (0, 3):
-        x = np.maximum(normed(convolved(x, block[at].weight.detach().numpy()), block[at + 1]), 0)
-    return x.max(axis=(1, 2))
+        x = np.maximum(normed(convolved(x, numbers(block[at])), block[at + 1]), 0)
+    maxima: Numbers = x.max(axis=(1, 2))
+    return maxima
 
 
-def answered(x: NDArray[np.float64], layers: nn.Sequential) -> NDArray[np.float64]:
+def answered(x: Numbers, layers: nn.Sequential) -> Numbers:
     for at in (0, 2):
         x = normed(x, layers[at])
         if at == 2:
             x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
-        linear = layers[at + 1 if at == 0 else 4]
-        x = linear.weight.detach().numpy() @ x + linear.bias.detach().numpy()
+        x = linear(x, layers[1 if at == 0 else 4])
     return x
 
 

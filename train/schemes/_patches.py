@@ -16,10 +16,9 @@ def rearranged(images: Tensor, order: Tensor) -> Tensor:
     n = order.shape[1]
     height, width = images.shape[2] // n, images.shape[3] // n
     inner = images[:, :, : n * height, : n * width]
-    tiles = inner.unflatten(3, (n, width)).unflatten(2, (n, height))  # (B, C, n, height, n, width)
-    tiles = tiles.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)  # (B, n * n, C, height, width)
+    tiles = inner.reshape(*images.shape[:2], n, height, n, width).permute(0, 2, 4, 1, 3, 5)
     rows = torch.arange(len(images), device=images.device)[:, None]
-    moved = tiles[rows, order.flatten(1)].unflatten(1, (n, n))
+    moved = tiles.flatten(1, 2)[rows, order.flatten(1)].reshape(tiles.shape)
     made = images.clone()
     made[:, :, : n * height, : n * width] = moved.permute(0, 3, 1, 4, 2, 5).reshape(inner.shape)
     return made
@@ -27,11 +26,11 @@ def rearranged(images: Tensor, order: Tensor) -> Tensor:
 
 def patches_of(images: Tensor, wanted: int) -> int:
     """How many patches a side is cut into: those wanted, or one for each pixel of a small one."""
-    return min(wanted, *images.shape[2:])
+    return min(wanted, images.shape[2], images.shape[3])
 
 
 def shuffled(images: Tensor, wanted: int) -> Tensor:
     """Pictures cut into n x n patches, each picture's in an order of its own."""
     n = patches_of(images, wanted)
     order = torch.rand(len(images), n * n).argsort(dim=1).to(images.device)
-    return rearranged(images, order.unflatten(1, (n, n)))
+    return rearranged(images, order.reshape(-1, n, n))
