@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from retrieval.classifier_folders import load_classifier, save_classifier
 from retrieval.classifying import classify_files
@@ -29,7 +31,9 @@ from retrieval.recognition import place_of_right
 from retrieval.statistics import cluster_bootstrap, wilson
 from train.config import TrainConfig, read_recipe
 from train.data import read_benchmark
-from train.tasks.recognition import made_classifier
+from train.ranks import Ranks
+from train.schemes import Scheme, Seen
+from train.tasks.recognition import Recognition, made_classifier
 from train.trainer import resume, train
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -42,20 +46,66 @@ class Row:
 
     Attributes:
         settings: Of the recipe.
-        passes: How often a training picture passes through the backbone in a step.
-        small: Settings for the small network, whose maps have few channels.
+        small: Of the recipe, for the small network, whose maps have few channels.
     """
 
     settings: tuple[str, ...]
-    passes: float = 1
     small: tuple[str, ...] = ()
 
 
+def _head(name: str, *small: str, reduced: int | None = None) -> Row:
+    given = () if reduced is None else (f"head.reduced={reduced}",)
+    return Row((f"head.name={name}", *given), small)
+
+
+def _scheme(name: str) -> Row:
+    return Row(("head.name=softmax", f"scheme.name={name}"))
+
+
+def _loss(name: str) -> Row:
+    return Row(("head.name=softmax", f"loss.name={name}"))
+
+
 ROWS: dict[str, Row] = {
-    "softmax": Row(("head.name=softmax",)),
-    "bilinear": Row(("head.name=bilinear", "head.reduced=128"), small=("head.reduced=32",)),
-    "compact_bilinear": Row(("head.name=compact_bilinear",), small=("head.dim=2048",)),
-    "isqrt_cov": Row(("head.name=isqrt_cov",), small=("head.reduced=64",)),
+    "softmax": _head("softmax"),
+    "softmax, mixup": Row(("head.name=softmax", "recognition.mixup=0.2")),
+    "softmax, hard labels": Row(("head.name=softmax", "loss.label_smoothing=0.0")),
+    "bilinear": _head("bilinear", "head.reduced=32", reduced=128),
+    "compact_bilinear": _head("compact_bilinear", "head.dim=2048"),
+    "random_maclaurin": _head("random_maclaurin", "head.dim=2048"),
+    "low_rank_bilinear": _head("low_rank_bilinear", "head.width=32"),
+    "factorised_bilinear": _head("factorised_bilinear"),
+    "hierarchical_bilinear": _head("hierarchical_bilinear", "head.dim=1024"),
+    "grouped_bilinear": _head("grouped_bilinear"),
+    "kernel_pooling": _head("kernel_pooling"),
+    "improved_bilinear": _head("improved_bilinear", "head.reduced=32", reduced=128),
+    "g2denet": _head("g2denet", "head.reduced=32", reduced=128),
+    "isqrt_cov": _head("isqrt_cov", "head.reduced=64"),
+    "ws_dan": _head("ws_dan"),
+    "cal": _head("cal"),
+    "pmg": _head("pmg"),
+    "mc_loss": _head("mc_loss"),
+    "api_net": _scheme("api_net"),
+    "pairwise_confusion": _loss("pairwise_confusion"),
+    "maximum_entropy": _loss("maximum_entropy"),
+    "gradient_boosting": _loss("gradient_boosting"),
+    "diversification": _scheme("diversification"),
+    "center": _scheme("center"),
+    "triplet_softmax": _scheme("triplet_softmax"),
+    "cin": _head("cin", "head.reduced=64", reduced=256),
+    "mamc": Row(("head.name=mamc", "head.side=1")),
+    "cross_x": _head("cross_x"),
+    "dcl": _scheme("dcl"),
+    "sps": _head("sps"),
+    "dfl_cnn": _head("dfl_cnn"),
+    "ma_cnn": _head("ma_cnn"),
+    "ra_cnn": _head("ra_cnn"),
+    "stn": _head("stn"),
+    "nts_net": _head("nts_net"),
+    "tasn": _head("tasn"),
+    "s3n": _head("s3n"),
+    "acnet": _head("acnet"),
+    "mge_cnn": _head("mge_cnn"),
 }
 
 
@@ -64,7 +114,7 @@ class Protocol:
     """What the rows of a table share."""
 
     recipe: str
-    epochs: int
+    passes: int
     seeds: int
     settings: tuple[str, ...]
     small: bool
@@ -74,7 +124,7 @@ PROTOCOLS = {
     "families": Protocol("recognition_small", 20, 3, (), small=True),
     "models": Protocol(
         "recognition_small",
-        60,
+        20,
         3,
         (
             "benchmark.classes=models",
@@ -113,15 +163,15 @@ def main() -> None:
     protocol, runs = PROTOCOLS[chosen.set], chosen.runs / chosen.set
     wanted = [(seed, row) for seed in range(protocol.seeds) for row in ["untrained", *chosen.rows]]
     for seed, row in wanted[number - 1 :: count]:
-        out = runs / f"{row}-{seed}"
+        out = runs / f"{_folder(row)}-{seed}"
         if not (out / "places.json").exists():
             print(f"== {row}, seed {seed}", flush=True)
-            _measure(_config(protocol, row, seed, chosen.root, chosen.weights), row, out)
+            _measure(_config(protocol, row, seed, chosen.root, chosen.weights, runs), row, out)
     _write(chosen.set, protocol, runs)
 
 
 def _config(
-    protocol: Protocol, row: str, seed: int, root: Path, weights: Path | None
+    protocol: Protocol, row: str, seed: int, root: Path, weights: Path | None, runs: Path
 ) -> TrainConfig:
     method = ROWS[BASELINE if row == "untrained" else row]
     given = [] if weights is None else [f"encoder.weights={weights}"]
@@ -131,11 +181,38 @@ def _config(
         *given,
         *method.settings,
         *(method.small if protocol.small else ()),
-        f"schedule.epochs={max(2, round(protocol.epochs / method.passes))}",
         "run.threads=1",
         f"seed={seed}",
     ]
-    return read_recipe(protocol.recipe, settings)
+    passes = _passes(read_recipe(protocol.recipe, settings), runs / f"{_folder(row)}-passes.json")
+    epochs = max(2, round(protocol.passes / passes))
+    return read_recipe(protocol.recipe, [*settings, f"schedule.epochs={epochs}"])
+
+
+def _passes(config: TrainConfig, kept: Path) -> float:
+    """How often a training picture passes through the backbone in a step, by its area."""
+    if kept.exists():
+        return float(json.loads(kept.read_text()))
+    task = Recognition(config, read_benchmark(config), torch.device("cpu"), Ranks())
+    scheme, passes = task.loss(), 1.0
+    if isinstance(scheme, Scheme):
+        areas = []
+
+        def maps(pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+            areas.append(pictures.numel())
+            return task.network.maps(pictures)
+
+        task.encoder.train()
+        chosen = task.sampler().batches(0)[:1]
+        batch = next(task.batches(lambda *_: None).epoch(0, chosen))
+        positions = torch.from_numpy(batch.positions)
+        inputs = task.network.prepared(torch.as_tensor(batch.inputs))
+        targets = torch.from_numpy(task.data.targets)[positions]
+        for phase in range(scheme.phases):
+            scheme(task.encoder.head, Seen(inputs, targets, positions, maps, 0, 0.0), phase)
+        passes = sum(areas) / inputs.numel()
+    write_atomically(kept, json.dumps(passes).encode())
+    return passes
 
 
 def _measure(config: TrainConfig, row: str, out: Path) -> None:
@@ -161,6 +238,7 @@ def _measure(config: TrainConfig, row: str, out: Path) -> None:
         "places": places.tolist(),
         "targets": targets.tolist(),
         "epochs": config.schedule.epochs,
+        "passes": _passes(config, out.parent / f"{_folder(row)}-passes.json"),
         "seconds": round(sum(json.loads(line)["seconds"] for line in epochs) or seconds),
         "validation": max((json.loads(line)["hits"] for line in epochs), default=0),
         "weights": sum(one.numel() for one in classifier.head.parameters()),
@@ -177,7 +255,7 @@ def _right(one: Mapping[str, Any]) -> NDArray[np.float64]:
 def _write(name: str, protocol: Protocol, runs: Path) -> None:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in ["untrained", *ROWS]:
-        files = [runs / f"{row}-{seed}" / "places.json" for seed in range(protocol.seeds)]
+        files = [runs / f"{_folder(row)}-{seed}" / "places.json" for seed in range(protocol.seeds)]
         if made := [json.loads(file.read_text()) for file in files if file.exists()]:
             found[row] = made
     if BASELINE not in found:
@@ -202,7 +280,7 @@ def _write(name: str, protocol: Protocol, runs: Path) -> None:
         *lines,
         "",
         f"Recipe {protocol.recipe} with {' '.join(protocol.settings) or 'nothing else'}; epochs "
-        f"are {protocol.epochs} divided by the passes. What a row adds: `ROWS` of the command.",
+        f"are {protocol.passes} divided by the passes. What a row adds: `ROWS` of the command.",
         "",
         f"    python benchmarks/accuracy/recognition.py --set {name} --root "
         + ("DATA/grocery --weights WEIGHTS" if name == "grocery" else "CATALOGUE"),
@@ -224,8 +302,7 @@ def _line(row: str, seeds: list[dict[str, Any]], plain: list[dict[str, Any]]) ->
         each.append(f"{hits}/{count} ({100 * low:.1f}-{100 * high:.1f})")
     mean = np.mean([_right(one).mean() for one in seeds])
     five = np.mean([(np.array(one["places"]) <= 5).mean() for one in seeds])
-    method = ROWS.get(row)
-    passes = "" if method is None else f"{method.passes:g}"
+    trained = row != "untrained"
     seconds = np.mean([one["seconds"] for one in seeds])
     cells = [
         row,
@@ -233,9 +310,9 @@ def _line(row: str, seeds: list[dict[str, Any]], plain: list[dict[str, Any]]) ->
         f"{mean:.1%}",
         f"{five:.1%}",
         "" if row in ("untrained", BASELINE) else _gain(seeds, plain),
-        passes,
-        "" if method is None else str(seeds[0]["epochs"]),
-        "" if method is None else f"{seconds:.0f}",
+        f"{seeds[0]['passes']:.2g}" if trained else "",
+        str(seeds[0]["epochs"]) if trained else "",
+        f"{seconds:.0f}" if trained else "",
         f"{seeds[0]['weights']:,}",
     ]
     return "| " + " | ".join(cells) + " |"
@@ -248,6 +325,10 @@ def _gain(seeds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> str:
     low, high = cluster_bootstrap(gained[:, None], np.array(plain[0]["targets"]))[0]
     text = f"{100 * gained.mean():+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
     return f"**{text}**" if low > 0 else f"*{text}*" if high < 0 else text
+
+
+def _folder(row: str) -> str:
+    return row.replace(", ", "-").replace(" ", "-")
 
 
 def _say(report: object) -> None:
