@@ -42,13 +42,12 @@ class Draw(PageView):
         left, right = st.columns((5, 6), gap="medium")
         with left:
             surface = st.container()
-            below = st.container()
-            asks = st.container()
+            below = st.container(horizontal=True)
         if not given.number:  # at once: to open a collection takes seconds
             with surface:
                 _surface(given)
         with right:
-            safely(_answer, folder, given, asks)
+            safely(_answer, folder, given, below)
         if given.number:  # after the answer: the browser waits for it with its next drawing
             with surface:
                 _surface(given)
@@ -60,7 +59,7 @@ def _surface(given: Sent) -> None:
     canvas(_CANVAS, shown=given.number, loaded=waiting(given))
 
 
-def _answer(folder: Path, given: Sent, asks: st.delta_generator.DeltaGenerator) -> None:
+def _answer(folder: Path, given: Sent, below: st.delta_generator.DeltaGenerator) -> None:
     this = opened(folder)
     if not this.has_sketch_door:
         st.info(
@@ -72,7 +71,7 @@ def _answer(folder: Path, given: Sent, asks: st.delta_generator.DeltaGenerator) 
     if not len(this.collection):
         st.info("This collection is empty. Add photos with fgir add COLLECTION PHOTOS.")
         return
-    with asks, st.expander("Filters", icon=":material/filter_alt:"):
+    with below, st.popover("Filters", icon=":material/filter_alt:", width="stretch"):
         where = filters(this, _KEY)
     head = st.container(horizontal=True, vertical_alignment="bottom", key="draw_head")
     words = head.container()

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from indexer.filters import Equal
 from retrieval.data import Modality
 from retrieval.encoder import build_encoder
-from retrieval.encoder_pair import EncoderPair
+from retrieval.encoder_pair import EncoderPair, door_of
 from retrieval.explain import explain
 from retrieval.images import decode
 from retrieval.joined import JoinedEncoder
@@ -104,9 +104,12 @@ def test_a_filter_does_not_encode_the_drawing_again(
 ):
     encoded = []
     real = opened(shop).vector_of
-    monkeypatch.setattr(
-        "ui.resources.Opened.vector_of", lambda _, one: encoded.append(1) or real(one)
-    )
+
+    def counted(_: object, drawing: Drawing) -> object:
+        encoded.append(drawing)
+        return real(drawing)
+
+    monkeypatch.setattr("ui.resources.Opened.vector_of", counted)
     test = draw(shop, *LYING).run()
     test.multiselect("draw_by_label").set_value(["disc"]).run()
     assert len(encoded) == 1
@@ -141,7 +144,7 @@ def test_why_compares_the_drawing_as_the_encoder_sees_it(draw: Open, shop: Path)
     assert not test.exception
     this = opened(shop)
     hit = decode(shop / this.collection.get("cross/3.png").path)
-    seen = picture_of(BAR, this.encoder.sketch.transform)
+    seen = picture_of(BAR, door_of(this.encoder, Modality.SKETCH)[0].transform)
     want = explain(this.encoder, seen, hit, modality=Modality.SKETCH)
     card = next(one for one in shown(test)["hits"] if one["id"] == "cross/3.png")
     assert card["score"] == pytest.approx(want.score, abs=1e-4)
