@@ -1,10 +1,12 @@
 """Filters, explanations and saved pictures of the view Draw in a real browser."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from retrieval.encoder import build_encoder
 from retrieval.encoder_pair import EncoderPair
@@ -76,6 +78,38 @@ def test_filters_hold_while_one_draws(page: Page):
     labels(page, 14, *["cross"] * 4)
     only(page, "")
     playwright.expect(page.page.locator('ol[data-number="14"] li')).to_have_count(12)
+
+
+def test_a_picture_is_saved_and_opened_with_the_same_strokes(page: Page, tmp_path: Path):
+    page.draw(LYING)
+    page.draw(STANDING)
+    labels_before = page.answered(2)
+    saved = {}
+    page.page.get_by_role("button", name="Save").click()
+    for form in ("JSON", "PNG"):
+        with page.page.expect_download() as download:
+            page.page.get_by_role("button", name=form, exact=True).click()
+        saved[form] = tmp_path / download.value.suggested_filename
+        download.value.save_as(saved[form])
+    page.page.keyboard.press("Escape")
+    page.press("Clear")
+    page.answered(3)
+    page.page.get_by_role("button", name="Open").click()
+    chosen = page.page.locator('[data-testid="stFileUploader"] input')
+    chosen.set_input_files(saved["PNG"])
+    playwright.expect(page.page.locator(".count")).to_have_text("2 strokes")
+    labels(page, 4, *labels_before)
+    kept = json.loads(page.page.evaluate("sessionStorage.getItem('fgir.canvas')"))
+    written = json.loads(saved["JSON"].read_text())
+    assert [one["p"] for one in kept["strokes"]] == [one["p"] for one in written["strokes"]]
+
+    plain = tmp_path / "plain.png"
+    Image.new("L", (64, 64), 255).save(plain)
+    page.page.get_by_role("button", name="Remove drawing.png").click()
+    chosen.set_input_files(plain)
+    refused = page.page.get_by_text("It may be laid under the drawing")
+    playwright.expect(refused).to_be_visible()
+    playwright.expect(page.page.locator(".count")).to_have_text("2 strokes")
 
 
 def test_why_a_drawing_found_a_hit_is_told_in_a_window(page: Page):
