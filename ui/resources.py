@@ -22,7 +22,19 @@ from retrieval.regions import ObjectRegions, object_regions
 from retrieval.strokes import Drawing
 from retrieval.transforms import Transform
 from ui.building import encoder_of
-from ui.decoding import Decoder
+from ui.picture_readers import PictureReaders
+
+DECODERS = 2
+"""Processes that decode: one picture that takes long does not stop everybody."""
+
+SECONDS = 10
+"""Of processor time that a picture may take."""
+
+PATIENCE = 6
+"""How many times that may pass by the clock."""
+
+MEMORY = 1_500_000_000
+"""Most bytes of such a process: 100 MP of a JPEG that is decoded smaller, and the interpreter."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +159,9 @@ def _recogniser(
 
 
 @st.cache_resource
-def decoder() -> Decoder:
-    """Makes pixels of what visitors send, in a process that all of them share."""
-    return Decoder()
+def readers() -> PictureReaders:
+    """Make pixels of what visitors send, in processes that all of them share."""
+    return PictureReaders(DECODERS, SECONDS, MEMORY, patience=PATIENCE)
 
 
 @st.cache_resource(max_entries=1, show_spinner="Opening the collection …")

@@ -12,7 +12,7 @@ from retrieval.data import Modality
 from retrieval.errors import FgirError
 from retrieval.explain import ExplainedPair
 from retrieval.explanation_pictures import panels, shown_correspondences, sums
-from ui.resources import Opened, decoder
+from ui.resources import Opened, readers
 from ui.widgets import plain, safely
 
 _GAP = 16
@@ -79,7 +79,7 @@ def _shown(
     if note:
         st.caption(note)
     door = this.photo_transform
-    found = decoder()(this.picture_of(item), name=item.id, draft_size=door.draft_size)
+    found = readers().pixels(this.picture_of(item), item.id, door.draft_size)
     asked = query()
     try:
         explained = this.explained(asked, found, modality)

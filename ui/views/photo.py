@@ -18,7 +18,7 @@ from ui.filtering import filters, said_of, say_that_nothing_fulfils
 from ui.hits import Click, hits
 from ui.region import Region, chosen_region, region
 from ui.remembered import remembered
-from ui.resources import Opened, decoder, opened
+from ui.resources import Opened, opened, readers
 from ui.result_list import as_csv, as_json
 from ui.views._page_view import PageView
 from ui.why import ask_why, asked_why, why
@@ -185,7 +185,7 @@ def _picture(this: Opened, photo: Asked, given: Region) -> Image.Image:
     """What is searched with, before the transform."""
     if given.mode == "whole":
         return _whole(this, photo)
-    picture = decoder()(photo.data, name=photo.name)
+    picture = readers().pixels(photo.data, photo.name)
     if given.mode == "box":
         return cropped(picture, given.box)
     return cut_out(picture, _regions(this, photo), given.number)
@@ -197,5 +197,4 @@ def _regions(this: Opened, photo: Asked) -> ObjectRegions:
 
 
 def _whole(this: Opened, photo: Asked) -> Image.Image:
-    size = this.photo_transform.draft_size
-    return decoder()(photo.data, name=photo.name, draft_size=size)
+    return readers().pixels(photo.data, photo.name, this.photo_transform.draft_size)
