@@ -203,7 +203,7 @@ def _png(data: bytes) -> Header:
     if data[12:16] != b"IHDR":
         raise damaged("a PNG without its header first")
     seen = set()
-    for kind, at in _chunks(data):
+    for kind, at in png_chunks(data):
         if kind in _PNG_ONCE and kind in seen:
             raise damaged(f"two {kind.decode()} parts")
         if kind == b"acTL" and not 0 < int.from_bytes(data[at : at + 4]) <= 1 << 31:
@@ -212,8 +212,13 @@ def _png(data: bytes) -> Header:
     return Header("PNG", *struct.unpack_from(">II", data, 16))
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """Kind and place of the content of each chunk up to the last, once its checksum is right."""
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """Kind and place of the content of each chunk up to the last, once its checksum is right.
+
+    Raises:
+        Refusal: A checksum is wrong, the last chunk is cut short, or there are too many.
+        struct.error: The file ends between two chunks.
+    """
     view = memoryview(data)
     at = 8
     for _ in range(MAX_CHUNKS):

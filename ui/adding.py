@@ -12,10 +12,8 @@ from retrieval.encoder import Encoder
 from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import StorageError
 from retrieval.files import write_atomically
-from retrieval.image_headers import Refusal, read_header
-from retrieval.images import ImageError, decode
-
-_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "BMP": ".bmp", "GIF": ".gif"}
+from retrieval.images import ImageError
+from ui.picture_readers import PictureReaders
 
 
 @dataclass
@@ -44,18 +42,21 @@ def add_photos(
     photos: Sequence[tuple[str, bytes]],
     label: str,
     *,
+    readers: PictureReaders,
     on_progress: Callable[[int], None],
 ) -> Added:
     """Add photos to a collection and keep their files beside it.
 
-    A file is named by its content, never by the name it came with, which goes to the payload as
-    ``name``; the same photo twice is one item.
+    A photo is written anew, from its pixels alone: what a stranger made is decoded by ``readers``
+    only, and no file tells where it was taken. It is named by what came, never by the name it came
+    with, which goes to the payload as ``name``; the same photo twice is one item.
 
     Args:
         folder: Of the collection.
         encoder: Of the collection.
         photos: Names and contents of files.
         label: Class of all of them; empty where it is not known.
+        readers: Decode them.
         on_progress: Called with each count of photos that got done.
 
     Raises:
@@ -64,23 +65,24 @@ def add_photos(
     """
     added = Added(None, photos_folder(folder))
     with DiskCollection.open(folder, write=True, fingerprint=encoder.fingerprint()) as collection:
-        entries: dict[str, Entry] = {}
+        seen: set[str] = set()
         names: dict[str, str] = {}
         for name, data in photos:
+            content = sha256(data).hexdigest()[:24]
+            if content in seen:
+                on_progress(1)
+                continue
             try:
-                file = sha256(data).hexdigest()[:24] + _suffix(name, data)
+                kept, suffix = readers.kept(data, name)
             except ImageError as error:
                 added.rejected[name] = str(error)
                 on_progress(1)
                 continue
-            if file in entries:
-                on_progress(1)
-                continue
-            _keep(added.folder / file, data)
-            entries[file] = Entry(file, file, "", {"name": name})
-            names[file] = name
-        if entries:
-            listed = list(entries.values())
+            seen.add(content)
+            _keep(added.folder / (content + suffix), kept)
+            names[content + suffix] = name
+        if names:
+            listed = [Entry(file, file, "", {"name": name}) for file, name in names.items()]
             added.result = build_collection(
                 collection,
                 labelled(listed, label) if label.strip() else listed,
@@ -92,15 +94,6 @@ def add_photos(
             reasons = added.result.rejected.items()
             added.rejected |= {names[file]: reason for file, reason in reasons}
     return added
-
-
-def _suffix(name: str, data: bytes) -> str:
-    """Of what the content is; what cannot be decoded is refused before it is kept."""
-    decode(data, name=name)
-    try:
-        return _SUFFIXES[read_header(data).format]
-    except Refusal as refusal:
-        raise ImageError(f"{name} {refusal}") from None
 
 
 def _keep(path: Path, data: bytes) -> None:

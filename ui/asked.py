@@ -11,7 +11,7 @@ from PIL import Image
 from retrieval.errors import BadInputError, FgirError
 from retrieval.images import ImageError
 from ui.clipboard import clipboard
-from ui.resources import Opened, decoder
+from ui.resources import Opened, readers
 from ui.text import shown
 from ui.widgets import plain
 
@@ -34,7 +34,7 @@ class Asked:
 
     Attributes:
         name: What it is called in messages: never a path.
-        data: Bytes of the file, which :func:`ui.resources.decoder` reads.
+        data: Bytes of the file, which :func:`ui.resources.readers` reads.
         picture: It, made anew and small, as a data URI.
         mark: Tells it from every other photo.
         example: Id of the item whose picture it is; None of a visitor's own.
@@ -59,7 +59,7 @@ def taken(data: bytes, name: str, example: str | None = None) -> Asked:
             f"{called} must have at most {MAX_BYTES:,} bytes; got {len(data):,}. "
             "Scale it down or save it as JPEG."
         )
-    image = decoder()(data, name=called, draft_size=SIDE)
+    image = readers().pixels(data, called, SIDE)
     scale = min(max(1.0, LEAST / max(image.size)), SIDE / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.LANCZOS)

@@ -14,11 +14,12 @@ from ..files import write_atomically
 from ..image_headers import Refusal
 from ..strokes import Drawing
 from ._content import Content
-from ._format import DrawingFormat
+from ._format import DrawingFormat, NoStrokes
 
 __all__ = [
     "Content",
     "DrawingFormat",
+    "NoStrokes",
     "format_called",
     "format_of",
     "is_drawing_name",

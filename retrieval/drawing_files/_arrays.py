@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..image_headers import Refusal
 
-MAX_ARRAY_BYTES = 300_000_000
-"""Most bytes of all arrays of a file, unpacked."""
+MAX_UNPACKED = 300_000_000
+"""Most bytes of all that is packed in a file, unpacked, unless the caller says otherwise."""
 
 MAX_ARRAYS = 100_000
 """Most arrays of a file."""
@@ -26,8 +26,12 @@ def is_arrays(data: bytes) -> bool:
     return data.startswith((_MAGIC, _ARCHIVE))
 
 
-def arrays_of(data: bytes) -> dict[str, NDArray[np.float64]]:
+def arrays_of(data: bytes, *, most: int) -> dict[str, NDArray[np.float64]]:
     """The arrays of a file by name; "" is that of a file with one.
+
+    Args:
+        data: Of the file.
+        most: Bytes of all arrays, unpacked.
 
     Raises:
         Refusal: An array holds Python objects, is no array of numbers, or is cut short; or all are
@@ -39,9 +43,9 @@ def arrays_of(data: bytes) -> dict[str, NDArray[np.float64]]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             size = sum(member.file_size for member in members)
-            if size > MAX_ARRAY_BYTES or len(members) > MAX_ARRAYS:
-                most = f"at most {MAX_ARRAYS:,} arrays of {MAX_ARRAY_BYTES:,} bytes together"
-                raise Refusal(most, f"{len(members):,} of {size:,}", "Split the file.")
+            if size > most or len(members) > MAX_ARRAYS:
+                want = f"at most {MAX_ARRAYS:,} arrays of {most:,} bytes together"
+                raise Refusal(want, f"{len(members):,} of {size:,}", "Split the file.")
             return {
                 member.filename.removesuffix(".npy"): _array(archive.read(member))
                 for member in members

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..image_headers import Refusal
-from ._arrays import arrays_of, is_arrays
+from ._arrays import MAX_UNPACKED, arrays_of, is_arrays
 
 _MAGIC = {
     b"\x89PNG": "a PNG picture",
@@ -27,10 +27,12 @@ class Content:
 
     Attributes:
         data: All of them.
+        most_unpacked: To how many bytes what is packed in them may be unpacked.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, most_unpacked: int = MAX_UNPACKED) -> None:
         self.data = data
+        self.most_unpacked = most_unpacked
 
     @property
     def head(self) -> bytes:
@@ -59,7 +61,7 @@ class Content:
         Raises:
             Refusal: They are no plain numbers, or cannot be read.
         """
-        return arrays_of(self.data)
+        return arrays_of(self.data, most=self.most_unpacked)
 
     def has_columns(self, columns: int) -> bool:
         """Whether there is an array whose rows have so many columns."""

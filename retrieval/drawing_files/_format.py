@@ -4,8 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from ..image_headers import Refusal
 from ..strokes import Drawing
 from ._content import Content
+
+
+class NoStrokes(Refusal):
+    """Why no drawing is read from a picture that is only one."""
 
 
 class DrawingFormat(ABC):

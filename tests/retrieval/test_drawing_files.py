@@ -484,12 +484,6 @@ def test_the_suffix_chooses_what_is_written(tmp_path):
         write_drawing(Drawing(()), tmp_path / "c.svg")
 
 
-def test_a_picture_has_no_strokes_to_read():
-    written = format_called("png").write(Drawing((Stroke([[1, 2], [30, 40]]),)))
-    with pytest.raises(Refusal, match="must be a file of strokes; got a PNG picture"):
-        read("png", written)
-
-
 def test_names_of_drawing_files(tmp_path):
     assert drawing_files.is_drawing_name(tmp_path / "A.NDJSON")
     assert not drawing_files.is_drawing_name(tmp_path / "a.jpg")

@@ -13,7 +13,6 @@ from retrieval.strokes import Drawing, Stroke
 from tests.retrieval.drawings import drawings
 
 NAMES = plugins.names(drawing_files)
-STROKES = [name for name in NAMES if not format_called(name).is_picture]
 
 FOREIGN = {
     "nothing": b"",
@@ -62,7 +61,7 @@ def test_one_format_recognises_what_it_wrote(name, drawing):
     assert [other for other in NAMES if format_called(other).recognises(content)] == [name]
 
 
-@pytest.mark.parametrize("name", STROKES)
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=40, deadline=None)
 @given(drawing=drawings())
 def test_what_was_written_is_read_again(name, drawing):

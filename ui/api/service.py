@@ -16,11 +16,11 @@ from retrieval.errors import BadInputError
 from retrieval.images import is_blank
 from retrieval.transforms import Transform
 from ui.building import encoder_of
+from ui.picture_readers import PictureReaders
 
 from .encoding import Encoding, Vector
 from .errors import RequestError
 from .limits import Limits
-from .picture_readers import PictureReaders
 from .shelf import Shelf
 
 
@@ -87,7 +87,7 @@ class Service:
         self._check_door(shelf, modality)
 
         def read(wanted: Transform) -> Image.Image:
-            image = self.readers.pixels(data, str(modality), wanted)
+            image = self.readers.pixels(data, str(modality), wanted.draft_size)
             if modality is Modality.SKETCH and is_blank(image):
                 raise BadInputError(
                     "sketch must be a drawing; got a blank picture. Draw something."

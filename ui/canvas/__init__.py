@@ -13,7 +13,7 @@ from typing import Any
 
 import streamlit as st
 
-from retrieval.drawing_files import Content, format_called, format_of
+from retrieval.drawing_files import Content, NoStrokes, format_called, format_of
 from retrieval.errors import BadInputError
 from retrieval.image_headers import Refusal
 from retrieval.strokes import CANVAS, Drawing
@@ -25,7 +25,7 @@ MAX_POINTS = 20_000
 """Most points of all strokes."""
 
 MAX_BYTES = 2_000_000
-"""Most bytes of a drawing as the browser sends it, and of a file of strokes that is opened."""
+"""Most bytes of a drawing as the browser sends it, and of a file that is opened, also unpacked."""
 
 _HERE = files(__name__)
 _component = st.components.v2.component(
@@ -120,7 +120,7 @@ def sent(key: str) -> Sent:
 
 
 def loaded_from(data: bytes, name: str) -> Loaded:
-    """The drawing in a file of strokes, scaled to the canvas.
+    """The drawing in a file of strokes, or in a picture that carries them, scaled to the canvas.
 
     Args:
         data: Bytes of the file.
@@ -131,13 +131,18 @@ def loaded_from(data: bytes, name: str) -> Loaded:
     """
     shown = name if len(name) <= 60 and name.isprintable() else "the file"
     _check_bytes(shown, len(data))
-    content = Content(data)
+    content = Content(data, most_unpacked=MAX_BYTES)
     try:
         form = format_of(content, name)
         entries = form.entries(content)
         if len(entries) != 1:
             raise Refusal("one drawing", f"{len(entries):,}", "Save one of them by itself.")
         drawing = form.drawing(next(iter(entries.values())))
+    except NoStrokes:
+        raise BadInputError(
+            f"{shown} must carry the strokes of a drawing; got {content.shown()} without any. "
+            "It may be laid under the drawing: press Picture to trace."
+        ) from None
     except Refusal as refusal:
         raise BadInputError(f"{shown} {refusal}") from None
     except RecursionError:

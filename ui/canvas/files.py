@@ -29,21 +29,19 @@ def waiting(given: Sent) -> Loaded | None:
 
 def files(given: Sent) -> None:
     """Two buttons, to open a drawing and to save the one on the paper."""
-    row = st.container(horizontal=True)
-    with row.popover("Open", icon=":material/folder_open:", width="stretch"):
+    with st.popover("Open", icon=":material/folder_open:", width="stretch"):
         if refused := st.session_state.get(_REFUSED):
             st.error(plain(refused), icon=":material/error:")
         st.file_uploader(
             "A file of strokes",
-            type=["json", "svg", "ndjson", "npy", "npz"],
+            type=["json", "svg", "png", "ndjson", "npy", "npz"],
             key=_FILE,
             on_change=_open,
             max_upload_size=MAX_BYTES // 1_000_000,
-            help="JSON as saved here, SVG, Quick, Draw! or stroke-3/5. It takes the place of what "
-            "is on the paper; undo brings that back.",
+            help="JSON or PNG as saved here, SVG, Quick, Draw! or stroke-3/5. It takes the place "
+            "of what is on the paper; undo brings that back.",
         )
-    with row:
-        _save(given)
+    _save(given)
 
 
 def _open() -> None:
@@ -78,4 +76,7 @@ def _save(given: Sent) -> None:
                 on_click="ignore",
                 width="stretch",
             )
-        st.caption("JSON keeps times and pressures, too; SVG the lines; PNG a picture.")
+        st.caption(
+            "JSON keeps times and pressures, too; SVG the lines; PNG a picture that carries what "
+            "JSON keeps."
+        )

@@ -14,7 +14,7 @@ from retrieval.html_page import cell, facts, notes, section, table
 from ui.adding import add_photos, photos_folder
 from ui.pictures import pictures
 from ui.report_view import report_view
-from ui.resources import Opened, opened
+from ui.resources import Opened, opened, readers
 from ui.text import shown
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
@@ -203,7 +203,9 @@ def _add(folder: Path) -> None:
         progress.progress(min(1.0, done / len(files)), f"{done:,} of {len(files):,}")
 
     photos = [(file.name, file.getvalue()) for file in files]
-    added = add_photos(folder, this.encoder, photos, label.strip(), on_progress=advance)
+    added = add_photos(
+        folder, this.encoder, photos, label.strip(), readers=readers(), on_progress=advance
+    )
     if added.result is not None:
         new, there = added.result.added, added.result.unchanged
         same = f"; {there:,} were there already" if there else ""

@@ -12,7 +12,7 @@ from retrieval.errors import BadInputError
 from retrieval.figures import percent
 from retrieval.images import ImageError
 from ui.pictures import pictures
-from ui.resources import Opened, decoder, opened, recogniser
+from ui.resources import Opened, opened, readers, recogniser
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
 
@@ -71,7 +71,7 @@ def _preview(photo: Photo | None) -> None:
     if photo is None:
         return
     with suppress(ImageError):  # the answer says what is wrong
-        picture = decoder()(photo[2], name=photo[1], draft_size=_SIDE)
+        picture = readers().pixels(photo[2], photo[1], _SIDE)
         picture.thumbnail((_SIDE, _SIDE))
         st.image(picture, width="stretch", alt="The photo that is asked about")
 
@@ -108,7 +108,7 @@ def _vector(this: Opened, photo: Photo) -> Vectors:
     if kept is not None and kept[0] == mark:
         return kept[1]
     draft_size = this.photo_transform.draft_size
-    vector = this.vector_of_photo(decoder()(photo[2], name=photo[1], draft_size=draft_size))
+    vector = this.vector_of_photo(readers().pixels(photo[2], photo[1], draft_size))
     if vector is None:
         raise BadInputError(
             f"{photo[1]} must show something to compare; got a picture without features. "

@@ -18,15 +18,14 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from retrieval.errors import BadInputError
-from retrieval.transforms import Transform
 from tests.ui.api.conftest import Serve, photo, picture
 from tests.ui.api.test_search import SEARCH, ids, refused
-from ui.api import picture_readers
+from ui import picture_readers
 from ui.api.admission import Admission
 from ui.api.bodies import form_of, json_of
 from ui.api.errors import RequestError
 from ui.api.limits import Limits
-from ui.api.picture_readers import PictureReaders
+from ui.picture_readers import PictureReaders
 
 KEY = "0123456789abcdef0123"
 
@@ -225,7 +224,7 @@ def test_a_decoder_that_hangs_is_killed(
     with monkeypatch.context() as patch:
         patch.setattr(picture_readers, "_PROGRAM", "import time; time.sleep(600)")
         with pytest.raises(BadInputError, match=r"photo must be .* got over 0.3 s of work"):
-            slow.pixels(picture(), "photo", Transform())
+            slow.pixels(picture(), "photo")
         process = slow._idle.get()
         slow._idle.put(process)
         assert process is not None
@@ -234,19 +233,19 @@ def test_a_decoder_that_hangs_is_killed(
 
 def test_a25_decoders_die_and_the_next_picture_is_read(readers: Callable[..., PictureReaders]):
     reader = readers()
-    want = reader.pixels(picture(), "photo", Transform()).tobytes()
+    want = reader.pixels(picture(), "photo").tobytes()
     for _ in range(3):
         process = reader._idle.get()
         reader._idle.put(process)
         assert process is not None
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert reader.pixels(picture(), "photo", Transform()).tobytes() == want
+        assert reader.pixels(picture(), "photo").tobytes() == want
 
 
 def test_a_decoder_has_bounded_memory(readers: Callable[..., PictureReaders]):
     with pytest.raises(BadInputError, match="photo must be one that can be decoded; got"):
-        readers(memory=10_000_000).pixels(picture(), "photo", Transform())
+        readers(memory=10_000_000).pixels(picture(), "photo")
 
 
 def test_decoders_know_no_key(

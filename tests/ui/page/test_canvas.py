@@ -1,11 +1,15 @@
 """What the server takes from the drawing surface, and what it refuses."""
 
+import io
 import json
+import zipfile
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from retrieval.drawing_files import format_called
 from retrieval.errors import BadInputError
@@ -17,6 +21,23 @@ from ui.canvas import MAX_BYTES, MAX_POINTS, MAX_STROKES, Sent, loaded_from, sen
 def text(*strokes: Sequence[Sequence[float]]) -> str:
     listed = [{"w": 2.5, "erase": False, "p": points} for points in strokes]
     return json.dumps({"width": 256, "height": 256, "strokes": listed})
+
+
+def picture(form: str = "PNG", text: str | None = None) -> bytes:
+    """White paper; a PNG with a packed text, where one is given."""
+    carried = PngInfo()
+    if text is not None:
+        carried.add_text("fgir drawing", text, zip=True)
+    file = io.BytesIO()
+    Image.new("L", (32, 32), 255).save(file, form, pnginfo=carried)
+    return file.getvalue()
+
+
+def packed(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", data)
+    return file.getvalue()
 
 
 def test_a_drawing_arrives_with_its_times_and_pressures():
@@ -106,7 +127,14 @@ def test_an_svg_becomes_strokes():
     [
         (b"", "a.json", "a.json must be whole JSON"),
         (b"MZ\x90", "tool.exe", "tool.exe must be a file of strokes"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(9), "a.png", "a.png must be a file of strokes"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(9), "a.png", "a.png must be an intact image"),
+        (picture(), "a.png", "a.png must carry the strokes of a drawing; got a PNG picture"),
+        (picture("JPEG"), "a.png", "a.png must carry the strokes of a drawing; got a JPEG"),
+        (picture(text=text([[1, 1]] * 20_001)), "a.png", "a.png must have at most 20,000 points"),
+        (picture(text=text(*[[[1, 1]]] * 501)), "a.png", "a.png must have at most 500 strokes"),
+        (picture(text="{"), "a.png", "a.png must be a picture whose strokes are JSON"),
+        (picture(text=" " * 9_000_000), "a.png", "a.png must be a picture with at most 2,000,000"),
+        (packed(bytes(2_000_001)), "a.npz", "a.npz must be at most 100,000 arrays of 2,000,000"),
         (b"x" * (MAX_BYTES + 1), "a.svg", "a.svg must have at most 2,000,000 bytes"),
         (b'{"a": [[[1, 1]]], "b": [[[2, 2]]]}', "a.json", "a.json must be one drawing; got 2."),
         (b"<svg><script>1</script></svg>", "x" * 5000 + ".svg", "the file must be"),
@@ -118,6 +146,20 @@ def test_a_file_without_a_drawing_for_the_page_is_refused(data: bytes, name: str
     with pytest.raises(BadInputError) as refused:
         loaded_from(data, name)
     assert str(refused.value).startswith(sentence)
+
+
+def test_a_picture_that_was_saved_is_the_same_drawing_again():
+    drawing = Sent(3, text([[1, 2, 0, 0.5], [10, 20, 40, 1.0]], [[5, 5, 90, 0.25]])).drawing
+    assert drawing is not None
+    saved, written = (
+        loaded_from(format_called(form).write(drawing), "a.png") for form in ("png", "canvas")
+    )
+    assert saved.strokes == written.strokes
+
+
+def test_of_a_picture_without_strokes_it_is_said_what_to_do_with_it():
+    with pytest.raises(BadInputError, match="laid under the drawing: press Picture to trace"):
+        loaded_from(picture(), "a.png")
 
 
 def test_the_component_names_nothing_outside_this_machine():

@@ -5,13 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from streamlit.testing.v1 import AppTest
 
 from indexer.disk import DiskCollection
+from retrieval.images import decode
 from tests.ui.page.at_view import all_data_of, at_view, said
 from ui.adding import photos_folder
+from ui.picture_readers import PictureReaders
 
 Opened = Callable[[Path], AppTest]
 
@@ -118,13 +121,67 @@ def test_photos_are_added_with_a_label(page: Opened, shop: Path):
         (item,) = [one for one in collection.items if one.label == "ring"]
         assert len(collection) == 17
     (file,) = photos_folder(shop).iterdir()
-    assert file.read_bytes() == ring()
+    assert decode(file).tobytes() == decode(ring()).tobytes()
     assert (shop / item.path).resolve() == file
     assert item.id == f"ring/{file.name}"
     assert item.payload["name"].endswith("ring.png")
     assert not test.file_uploader(key="collection_files_1").value
     test.button_group("collection_part").set_value("Browse").run()
     assert item.id in grid(test)
+
+
+def added(test: AppTest, *files: tuple[str, bytes, str]) -> AppTest:
+    test.button_group("collection_part").set_value("Add").run()
+    test.file_uploader(key="collection_files_0").set_value(list(files)).run()
+    return test.button(key="collection_add").click().run()
+
+
+def test_what_is_kept_are_pixels_and_nothing_else(page: Opened, shop: Path):
+    """The photo lies on its side, and says where it was taken."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn it by a quarter
+    exif[0x010E] = "at home"
+    memory = io.BytesIO()
+    Image.linear_gradient("L").resize((96, 64)).save(memory, "JPEG", exif=exif, comment=b"at home")
+    test = added(page(shop).run(), ("a.jpg", memory.getvalue(), "image/jpeg"))
+    assert "Added 1 of 1 photos" in said(test)
+    (file,) = photos_folder(shop).iterdir()
+    assert b"at home" in memory.getvalue()
+    assert b"at home" not in file.read_bytes()
+    kept, given = (np.asarray(decode(one), int) for one in (file, memory.getvalue()))
+    assert kept.shape == (96, 64, 3)
+    assert np.abs(kept - given).max() < 8
+
+
+def test_a_photo_that_ends_its_process_is_a_sentence_and_the_next_one_is_added(
+    page: Opened, shop: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """And nothing that came is decoded where the page lives."""
+    real, here = PictureReaders.kept, []
+
+    def dying(readers: PictureReaders, data: bytes, name: str) -> tuple[bytes, str]:
+        if name == "b.png":
+            readers._seconds = 0.0  # of the clock: it is killed at once
+        try:
+            return real(readers, data, name)
+        finally:
+            readers._seconds = 10.0
+
+    def seen(source: Path | bytes, **given: object) -> Image.Image:
+        here.append(source)
+        return decode(source, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(PictureReaders, "kept", dying)
+    for module in ("ui.adding", "retrieval.modalities"):
+        monkeypatch.setattr(f"{module}.decode", seen, raising=False)
+    test = added(
+        page(shop).run(), ("b.png", ring() + b" ", "image/png"), ("c.png", ring(), "image/png")
+    )
+    assert "b.png was not taken: b.png must be one that can be decoded" in said(test)
+    assert "Added 1 of 2 photos" in said(test)
+    (file,) = photos_folder(shop).iterdir()
+    assert here
+    assert all(isinstance(one, Path) and one.samefile(file) for one in here)
 
 
 def test_a_check_tells_what_it_is_and_whether_it_is_whole(page: Opened, shop: Path):

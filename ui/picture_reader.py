@@ -1,11 +1,13 @@
 """A process that makes pixels of what strangers send, and may die of it.
 
 It is told one thing after the other on its standard input, and answers on its standard output: a
-JSON object with the length of the bytes that follow it. See :mod:`ui.api.picture_readers`.
+JSON object with the length of the bytes that follow it. See :mod:`ui.picture_readers`.
 """
 
 import io
 import json
+import math
+import resource
 import struct
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import IO, Any
 
 from PIL import Image
 
-from retrieval.errors import BadInputError
+from retrieval.errors import BadInputError, FgirError
 from retrieval.image_headers import Refusal, read_header
 from retrieval.images import decode
 
@@ -40,14 +42,14 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
     return header, _exactly(stream, header["bytes"])
 
 
-def main(memory: int) -> None:
+def main(memory: int, seconds: float) -> None:
     """Answer until the input ends.
 
     Args:
         memory: Most bytes of address space.
+        seconds: Of processor time that one answer may take: the system ends a process that takes
+            longer.
     """
-    import resource
-
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     Image.init()
@@ -56,13 +58,22 @@ def main(memory: int) -> None:
             asked, data = receive(sys.stdin.buffer)
         except EOFError:
             return
+        _allow(seconds)
         try:
             header, answer = _DOES[asked["do"]](asked, data)
-        except BadInputError as error:
+        except FgirError as error:
             header, answer = {"error": str(error)}, b""
         except MemoryError:
-            header, answer = {"error": "the picture must be a smaller one; got no memory."}, b""
+            said = "must be a picture that fits into memory; got none left. Scale it down."
+            header, answer = {"error": f"{asked['name']} {said}"}, b""
         send(sys.stdout.buffer, header, answer)
+
+
+def _allow(seconds: float) -> None:
+    """From now on."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = math.ceil(used.ru_utime + used.ru_stime + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 _Answer = tuple[dict[str, Any], bytes]
