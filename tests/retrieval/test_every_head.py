@@ -20,7 +20,7 @@ from tests.retrieval.small_network import SmallNetwork
 
 NAMES = plugins.names(heads)
 CHANNELS, CLASSES = (3, 5), 4
-SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2}
+SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2, "parts": 2}
 
 
 def made(name: str, channels: tuple[int, int] = CHANNELS) -> Head:
