@@ -17,6 +17,7 @@ from retrieval.heads.factorised_bilinear import FactorisedBilinear
 from retrieval.heads.low_rank_bilinear import LowRankBilinear
 from retrieval.transforms import Transform
 from tests.retrieval.small_network import SmallNetwork
+from train import schemes
 
 NAMES = plugins.names(heads)
 CHANNELS, CLASSES = (3, 5), 4
@@ -70,14 +71,17 @@ def test_gradients_are_right(head: Head) -> None:
     assert torch.autograd.gradcheck(head, (last, early))
 
 
-def test_every_weight_learns(head: Head) -> None:
+@pytest.mark.parametrize("name", [one for one in NAMES if one not in plugins.names(schemes)])
+def test_every_weight_learns(name: str) -> None:
+    """Of heads with a scheme of their own ``tests/train/test_every_scheme.py`` asks it."""
+    head = made(name)
     last, early = maps()
     logits = head.double().train()(last, early)
     torch.nn.functional.cross_entropy(logits, torch.arange(3)).backward()  # type: ignore[no-untyped-call]
-    for name, parameter in head.named_parameters():
-        if isinstance(head, LinearHead) or not name.startswith("pooling."):
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
+    for weight, parameter in head.named_parameters():
+        if isinstance(head, LinearHead) or not weight.startswith("pooling."):
+            assert parameter.grad is not None, weight
+            assert parameter.grad.isfinite().all(), weight
 
 
 def test_settings_make_the_same_head_again(head: Head) -> None:
