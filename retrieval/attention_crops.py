@@ -94,7 +94,5 @@ def _sampled(first: Tensor, end: Tensor, count: int) -> Tensor:
     steps = torch.arange(count, device=first.device, dtype=torch.float64) + 0.5
     first, end = first[:, None].double(), end[:, None].double()
     places = first + steps * (end - first) / count - 0.5
-    places = torch.minimum(
-        torch.maximum(places, first), end - 1
-    )  # within the centres of its pixels
+    places = places.clamp(min=first, max=end - 1)  # never between it and a neighbour
     return (2 * places + 1) / count - 1
