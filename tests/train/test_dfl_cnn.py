@@ -92,11 +92,12 @@ def test_what_stands_out_by_its_definition() -> None:
 
 
 def test_clusters_that_are_far_apart_are_found() -> None:
+    """Also where any start but the farthest points ends in a worse clustering."""
     generator = torch.Generator().manual_seed(1)
-    middles = torch.tensor([[0.0, 0.0], [5.0, 0.0], [0.0, 9.0]], dtype=torch.float64)
-    points = middles[:, None] + torch.randn(3, 20, 2, generator=generator, dtype=torch.float64) / 5
-    order = torch.randperm(60, generator=generator)
-    centres, owners = clusters(points.flatten(0, 1)[order], 3)
+    middles = torch.tensor([[0, 0], [1, 0], [40, 0], [41, 0], [0, 90], [1, 90]]).double()
+    points = middles[:, None] + torch.randn(6, 20, 2, generator=generator).double() / 40
+    order = torch.randperm(120, generator=generator)
+    centres, owners = clusters(points.flatten(0, 1)[order], 6)
     for group, mean in enumerate(points.mean(dim=1)):
         (number,) = set(owners[order // 20 == group].tolist())
         torch.testing.assert_close(centres[number], mean)
