@@ -19,8 +19,8 @@ class PairwiseConfusion(nn.Module):
     that look alike are not torn apart by what a single picture happens to show.
 
     Args:
-        weight: :math:`\lambda`, 0 or more; the paper's range is 0.1 to 0.2 of the number of classes,
-            10 where there are many.
+        weight: :math:`\lambda`, 0 or more. 10 is usual; the authors advise 0.1 to 0.2 of the number
+            of classes.
 
     Note:
         Of blended pictures :math:`[y_i \ne y_j]` is the probability that two labels drawn from
