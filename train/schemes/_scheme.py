@@ -39,7 +39,7 @@ class Scheme(nn.Module, ABC):
     when the classifier is saved. It may ask in its ``__init__`` for what its builder knows:
     ``loss`` (the loss of logits and targets that the recipe names), ``num_classes``, ``channels``
     and ``early_channels`` of the maps, ``dim`` of the head's descriptor, ``count`` of the training
-    pictures.
+    pictures, ``superclasses`` (the superclass of each class; None where the benchmark has none).
 
     Attributes:
         head: The kind of head it trains.

@@ -23,7 +23,7 @@ from .. import logit_losses, schemes
 from ..blending import Blended
 from ..cached import CachedMaps
 from ..config import EncoderConfig, TrainConfig
-from ..data import TrainingData, sha256_of
+from ..data import TrainingData, sha256_of, superclasses_of
 from ..network import Network
 from ..optimization import AnyEncoder
 from ..pictures import Batches, Pictures
@@ -78,6 +78,7 @@ class Recognition(Task):
             early_channels=early_channels,
             dim=self.encoder.pooling.out_dim(self.encoder.backbone.channels),
             count=len(self.data.targets),
+            superclasses=self.data.superclasses,
         )
         _check_scheme(made, chosen["name"], self.encoder.head, self.config, self.ranks)
         return made
@@ -215,7 +216,8 @@ def _divided(
     notes = tuple(f"left out: {sentence}" for sentence in pictures.rejected)
     sha256 = sha256_of(split)
     count = len(classifier.classes)
-    return validation, TrainingData(pictures, shown, count, None, None, sha256, notes)
+    above = superclasses_of(split, np.arange(len(targets)))
+    return validation, TrainingData(pictures, shown, count, above, None, sha256, notes)
 
 
 def _check(config: TrainConfig, benchmark: Benchmark, ranks: Ranks) -> None:
