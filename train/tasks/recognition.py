@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from ..blending import Blended
 from ..cached import CachedMaps
 from ..config import EncoderConfig, TrainConfig
 from ..data import TrainingData, sha256_of, superclasses_of
+from ..describing import described
 from ..network import Network
 from ..optimization import AnyEncoder
 from ..pictures import Batches, Pictures
@@ -121,6 +122,13 @@ class Recognition(Task):
         made = Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
         mixup = config.recognition.mixup
         return Blended(made, mixup, config.seed) if mixup else made
+
+    def prepare(self, progress: float) -> list[str]:
+        if self.scheme is None:
+            return []
+        targets = torch.from_numpy(self.data.targets)
+        describe = partial(described, self.data.pictures, self.network)
+        return self.scheme.prepare(progress, targets, describe)
 
     def score(self, encoder: AnyEncoder) -> ValidationScore:
         if self.validation is None:
