@@ -74,6 +74,8 @@ def test_densities_by_their_definition() -> None:
 def test_copies_of_one_picture_are_all_alike() -> None:
     rows = torch.rand(1, 300, generator=torch.Generator().manual_seed(0)).repeat(7, 1)
     assert len(set(densities(rows, 0.6).tolist())) == 1
+    two = torch.cat([rows, 5 * rows.flip(1)])  # whose copies are rounded otherwise
+    assert len(set(densities(two, 0.4).tolist())) == 1
     assert three_means(densities(rows, 0.6)).tolist() == [0] * 7
     assert three_means(densities(rows[:1], 0.6)).tolist() == [0]
 
