@@ -1,5 +1,6 @@
 """``fgir ui``."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ OPTIONS: dict[str, object] = {
     "global.developmentMode": False,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,  # else every answer ends with a look at all objects there are
     "server.enableCORS": True,
     "server.enableXsrfProtection": True,
     "server.fileWatcherType": "none",
@@ -42,6 +44,9 @@ OPTIONS: dict[str, object] = {
     **{f"theme.dark.{name}": colour for name, colour in _DARK.items()},
 }
 """Of Streamlit, whatever its configuration files say."""
+
+LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+"""Names of this machine for itself. Another name that leads here is a trick of another site."""
 
 
 def ui(
@@ -69,7 +74,10 @@ def ui(
 
     with DiskCollection.open(collection) as opened:
         typer.echo(f"{len(opened):,} pictures in {collection}", err=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    options: dict[str, object] = {"server.port": port, "server.address": host, "server.headless": no_browser}
+    if host in LOOPBACK:
+        options["server.allowedHosts"] = LOOPBACK
+    else:
         typer.echo(
             f"{host} can be reached by others, and whoever reaches it sees every picture of "
             "this collection: there is no password.",
@@ -77,7 +85,6 @@ def ui(
         )
     check_port(host, port)
     typer.echo(f"http://{_address(host)}:{port}    Ctrl-C ends it", err=True)
-    options = {"server.port": port, "server.address": host, "server.headless": no_browser}
     run(collection, options, runs)
 
 
@@ -88,6 +95,7 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
         BadInputError: Streamlit is not installed.
     """
     try:
+        from click import Abort
         from streamlit.web.cli import main_run
     except ImportError:
         raise BadInputError(
@@ -96,10 +104,15 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
         ) from None
     import ui.app  # noqa: F401  what the page needs is loaded before its first visitor comes
 
-    words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
-    app = Path(__file__).parents[1] / "app.py"
+    words = [
+        f"--{name}={_word(value)}"
+        for name, values in (OPTIONS | options).items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    server = Path(__file__).parents[1] / "page_server.py"
     shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
-    main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
+    with suppress(Abort):  # Ctrl-C
+        main_run.main([*words, str(server), "--", *shown], standalone_mode=False)
 
 
 def check_port(host: str, port: int) -> None:
