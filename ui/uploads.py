@@ -8,7 +8,6 @@ import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import runtime
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -72,6 +71,12 @@ class UploadLimits:
             if count > most:
                 return f"The page must keep at most {most:,} {what}; got more. Please reload it."
         return ""
+
+
+def uploaded(key: str) -> UploadedFile | None:
+    """The file in the uploader of that key; None where there is none, or none any more."""
+    found = st.session_state.get(key)
+    return found if isinstance(found, UploadedFile) else None
 
 
 def forget_unshown() -> None:

@@ -74,7 +74,11 @@ def ui(
 
     with DiskCollection.open(collection) as opened:
         typer.echo(f"{len(opened):,} pictures in {collection}", err=True)
-    options: dict[str, object] = {"server.port": port, "server.address": host, "server.headless": no_browser}
+    options: dict[str, object] = {
+        "server.port": port,
+        "server.address": host,
+        "server.headless": no_browser,
+    }
     if host in LOOPBACK:
         options["server.allowedHosts"] = LOOPBACK
     else:

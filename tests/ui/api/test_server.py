@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -25,12 +26,14 @@ SECRET = "0123456789abcdef0123"
 
 
 @contextmanager
-def server(*words: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    *words: object, stderr: IO[str] | int = subprocess.PIPE, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """``fgir serve`` on a free port, and its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ui", "serve", "--port", "0", *map(str, words)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         cwd=ROOT,
         env={**os.environ, **environment},

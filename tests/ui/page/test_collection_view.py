@@ -127,13 +127,24 @@ def test_photos_are_added_with_a_label(page: Opened, shop: Path):
     assert item.id in grid(test)
 
 
-def test_a_check_tells_what_it_is_and_whether_it_is_whole(page: Opened, shop: Path):
+def test_a_check_tells_what_it_is_and_whether_it_is_whole(
+    page: Opened, shop: Path, monkeypatch: pytest.MonkeyPatch
+):
     test = page(shop).run()
     test.button_group("collection_part").set_value("Check").run()
     (about,) = all_data_of(test, "fgir_report_view")
     for fact in ("hog", "exact", "<dt>bytes</dt>"):
         assert fact in about["html"]
+    told: list[float] = []
+    real = DiskCollection.verify
+    monkeypatch.setattr("indexer.store._MANY", 4)
+    monkeypatch.setattr(
+        DiskCollection,
+        "verify",
+        lambda self, advance: real(self, lambda count: (told.append(count), advance(count))),
+    )
     test.button(key="collection_verify").click().run()
+    assert told == [4, 4, 4, 4]
     assert "All 16 items are as they were written." in said(test)
     file = shop / "encoder" / "pair.json"
     file.write_bytes(file.read_bytes() + b" ")

@@ -23,6 +23,7 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.sync.client import connect
 
 from tests.ui.conftest import ROOT
+from tests.ui.process import Process
 
 _COUNTED = """
 import os, sys
@@ -43,47 +44,43 @@ main()
 """
 
 
-@dataclass
-class Served:
+@dataclass(frozen=True)
+class Served(Process):
     """A page that is served.
 
     Attributes:
         address: Without a slash at its end.
-        pid: Of its process.
+        counts: File with a line for each time the encoder was loaded, or has encoded.
+        temporary: Folder for temporary files.
     """
 
     address: str
-    pid: int
     counts: Path
-    log: Path
+    temporary: Path
 
     def count(self, what: str) -> int:
         """How many times the encoder was ``loaded``, or has ``encoded``."""
         return self.counts.read_text().split().count(what)
 
     @property
-    def memory(self) -> float:
-        """Resident memory, in MB of 10^6 bytes."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024 / 1e6
-
-    @property
-    def threads(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
-
-    @property
-    def descriptors(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
-
-    @property
     def listening(self) -> list[str]:
         """Addresses at which the process listens, as the system writes them."""
+        return [one[1] for one in self._connections() if one[3] == "0A"]
+
+    @property
+    def strangers(self) -> list[str]:
+        """Addresses of other machines that the process is connected to."""
+        return [
+            one[2] for one in self._connections() if one[3] != "0A" and one[2][:8] != "0100007F"
+        ]
+
+    def _connections(self) -> list[list[str]]:
         sockets = set()
         for one in Path(f"/proc/{self.pid}/fd").iterdir():
             with suppress(OSError):
                 sockets.add(str(one.readlink()))
-        lines = [line.split() for name in ("tcp", "tcp6") for line in _table(name)]
-        return [one[1] for one in lines if one[3] == "0A" and f"socket:[{one[9]}]" in sockets]
+        lines = [line.split() for name in ("tcp", "tcp6", "udp", "udp6") for line in _table(name)]
+        return [one for one in lines if f"socket:[{one[9]}]" in sockets]
 
 
 def _table(name: str) -> list[str]:
@@ -97,14 +94,15 @@ def served(folder: Path, work: Path, **environment: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    counts, log = work / "counts.txt", work / "server.txt"
+    counts, log, temporary = (work / name for name in ("counts.txt", "server.txt", "temporary"))
     counts.touch()
+    temporary.mkdir()
     words = ["ui", str(folder), "--port", str(port), "--no-browser"]
     with log.open("w") as out:
         server = subprocess.Popen(
             [sys.executable, "-c", _COUNTED, *words],
             cwd=ROOT,
-            env={**os.environ, "COUNTS": str(counts), **environment},
+            env={**os.environ, "COUNTS": str(counts), "TMPDIR": str(temporary), **environment},
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -116,7 +114,7 @@ def served(folder: Path, work: Path, **environment: str) -> Iterator[Served]:
                 if server.poll() is not None or time.monotonic() > until:
                     raise AssertionError(f"the server did not start: {log.read_text()}")
                 time.sleep(0.2)
-            yield Served(address, server.pid, counts, log)
+            yield Served(server.pid, address, counts, temporary)
         finally:
             server.send_signal(signal.SIGINT)
             server.wait(60)
@@ -211,7 +209,9 @@ class Visitor:
         """What the browser's part of a component of ours would send."""
         self.state(key).json_value = json.dumps(value)
 
-    def put(self, data: bytes, name: str = "a.png", file: str = "1", **headers: str) -> httpx.Response:
+    def put(
+        self, data: bytes, name: str = "a.png", file: str = "1", **headers: str
+    ) -> httpx.Response:
         """Send a file to where an uploader sends it."""
         return httpx.put(
             f"{self.served.address}/_stcore/upload_file/{self.session}/{file}",
