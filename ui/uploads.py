@@ -3,13 +3,19 @@
 import gc
 import re
 from collections import Counter
+from typing import cast
 
 import streamlit as st
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import runtime
+from streamlit.runtime.caching.ttl_cache import TTLCache
+from streamlit.runtime.memory_session_storage import MemorySessionStorage as Stored
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager as Files
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.session_manager import SessionInfo
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
 FILE_MEGABYTES = 20
 """Most of one file, in units of 2^20 bytes; Streamlit refuses larger ones."""
@@ -60,7 +66,10 @@ class UploadLimits:
             self._bytes -= Counter({visitor: size})
 
     def _refusal(self, visitor: str, size: int) -> str:
-        kept = {one: [len(file.data) for file in list(files.values())] for one, files in _kept()}
+        kept = {
+            one: [len(file.data) for file in list(files.values())]
+            for one, files in list(_manager().file_storage.items())
+        }
         own = kept.get(visitor, [])
         everything = sum(map(sum, kept.values())) + self._bytes.total()
         for most, count, what in (
@@ -91,7 +100,7 @@ def forget_unshown() -> None:
     shown = {file for key in rendered for file in _files(st.session_state.get(key))}
     seen: set[str] = st.session_state.get(_SEEN, set())
     for file in seen - shown:
-        context.uploaded_file_mgr.remove_file(context.session_id, file)
+        cast(Files, context.uploaded_file_mgr).remove_file(context.session_id, file)
     st.session_state[_SEEN] = shown
 
 
@@ -101,7 +110,8 @@ def forget_visitors() -> None:
     Streamlit does so only when the next one leaves. :data:`server.disconnectedSessionTTL` says how
     long somebody may be away and come back.
     """
-    left = runtime.get_instance()._session_mgr._session_storage._cache.expire()
+    sessions = cast(WebsocketSessionManager, runtime.get_instance()._session_mgr)
+    left = cast(TTLCache[str, SessionInfo], cast(Stored, sessions._session_storage)._cache).expire()
     for _, information in left:
         information.session.shutdown()
     if left:
@@ -114,9 +124,8 @@ def _files(value: object) -> list[str]:
     return [one.file_id for one in values if isinstance(one, UploadedFile)]
 
 
-def _kept() -> list[tuple[str, dict[str, object]]]:
-    manager = runtime.get_instance().uploaded_file_mgr
-    return list(manager.file_storage.items())
+def _manager() -> Files:
+    return cast(Files, runtime.get_instance().uploaded_file_mgr)
 
 
 def _announced(scope: Scope) -> int:

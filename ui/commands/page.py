@@ -36,7 +36,7 @@ OPTIONS: dict[str, object] = {
     "server.enableCORS": True,
     "server.enableXsrfProtection": True,
     "server.fileWatcherType": "none",
-    "server.maxUploadSize": 20,
+    "server.maxUploadSize": 20,  # as ui.uploads has it
     "server.runOnSave": False,
     "server.showEmailPrompt": False,
     "theme.baseRadius": "0.6rem",

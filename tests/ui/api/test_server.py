@@ -97,7 +97,7 @@ def test_the_page_is_so_and_the_end_is_orderly(root: Path):
 
 
 def test_others_need_the_key(root: Path):
-    with server(root / "shop", "--host", "0.0.0.0", **{KEY: SECRET}) as (_, address):
+    with server(root / "shop", "--host", "0.0.0.0", FGIR_API_KEY=SECRET) as (_, address):
         address = address.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{address}/health").status_code == 200
         assert httpx.get(f"{address}/collections").status_code == 401

@@ -135,14 +135,18 @@ def test_a_check_tells_what_it_is_and_whether_it_is_whole(
     (about,) = all_data_of(test, "fgir_report_view")
     for fact in ("hog", "exact", "<dt>bytes</dt>"):
         assert fact in about["html"]
-    told: list[float] = []
+    told: list[int] = []
     real = DiskCollection.verify
     monkeypatch.setattr("indexer.store._MANY", 4)
-    monkeypatch.setattr(
-        DiskCollection,
-        "verify",
-        lambda self, advance: real(self, lambda count: (told.append(count), advance(count))),
-    )
+
+    def verify(self: DiskCollection, advance: Callable[[int], None]) -> list[str]:
+        def tell(count: int) -> None:
+            told.append(count)
+            advance(count)
+
+        return real(self, tell)
+
+    monkeypatch.setattr(DiskCollection, "verify", verify)
     test.button(key="collection_verify").click().run()
     assert told == [4, 4, 4, 4]
     assert "All 16 items are as they were written." in said(test)

@@ -240,6 +240,9 @@ def test_g8_a_flood_of_drawings_ends_with_the_last(server: Served):
         assert server.count("encoded") - before < 150  # runs that a newer drawing overtook ended
 
 
+ODD: list[object] = [None, 3, [], {"drawing": 3}, {"drawing": {"number": True, "canvas": 1}}]
+
+
 def test_g9_what_no_browser_of_ours_sends_is_refused_in_words(server: Served):
     canvas = '{{"width": 256, "height": 256, "strokes": [{{"p": {}}}]}}'
     many = "[" + ",".join(["[1,1]"] * 100_000) + "]"
@@ -257,14 +260,14 @@ def test_g9_what_no_browser_of_ours_sends_is_refused_in_words(server: Served):
             sent = {"number": number + 1, "canvas": text, "loaded": ""}
             visitor.send("draw_canvas", {"drawing": sent})
             assert words in visitor.run().said, text[:60]
-        for odd in (None, 3, [], {"drawing": 3}, {"drawing": {"number": True, "canvas": 1}}):
-            visitor.send("draw_canvas", odd)
+        for nothing in ODD:
+            visitor.send("draw_canvas", nothing)
             assert "Draw what you look for" in visitor.run().said
-        for odd in ({"region": {"photo": 1}}, {"region": []}):
+        for given in ODD[1:3]:
             visitor.view = "photo"
             visitor.states.clear()
             visitor.run().upload("photo_file", whole_picture())
-            visitor.send("photo_region", odd)
+            visitor.send("photo_region", {"region": given})
             assert "Nearest to your photo" in visitor.run().said
 
 
