@@ -15,7 +15,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -389,8 +389,11 @@ class DiskCollection:
             kept._rejected = list(self.rejected().items())
             return kept
 
-    def verify(self) -> list[str]:
+    def verify(self, on_progress: Callable[[int], None] = lambda count: None) -> list[str]:
         """Read every stored byte again and compare; what is wrong but costs no answer is returned.
+
+        Args:
+            on_progress: Called with the number of items compared since the last call.
 
         Raises:
             DamagedDataError: A file is not what was written; it is named.
@@ -402,7 +405,7 @@ class DiskCollection:
                     f"{self.folder} must be the collection that was opened; got another one. "
                     "Open it again."
                 )
-            check_whole(self.folder, self._manifest)
+            check_whole(self.folder, self._manifest, on_progress)
             self.encoder_folder()
             return self._contents.damaged() + damaged_engines(self.folder)
 

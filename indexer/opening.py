@@ -59,8 +59,14 @@ def check_for_writing(folder: Path, manifest: Manifest) -> Seal:
     return seal
 
 
-def check_whole(folder: Path, manifest: Manifest) -> None:
+def check_whole(folder: Path, manifest: Manifest, on_progress: Callable[[int], None]) -> None:
     """Compare everything in the store with what was written, however well it was closed.
+
+    Args:
+        folder: Of the collection.
+        manifest: Its own.
+        on_progress: Called with the number of items compared since the last call; where a writer
+            goes on meanwhile they may be compared anew.
 
     Raises:
         DamagedDataError: A file is not what was written; it is named.
@@ -69,7 +75,7 @@ def check_whole(folder: Path, manifest: Manifest) -> None:
     def read(seal: Seal) -> tuple[State, None]:
         if seal.closed:
             _check_bytes(folder, seal)
-        return _checked_rows(folder, manifest, seal), None
+        return _checked_rows(folder, manifest, seal, on_progress), None
 
     _while_it_holds_still(folder, manifest, read)
 
@@ -123,12 +129,17 @@ def _opened(folder: Path, manifest: Manifest, seal: Seal) -> Opened:
         store.close()
 
 
-def _checked_rows(folder: Path, manifest: Manifest, seal: Seal) -> State:
+def _checked_rows(
+    folder: Path,
+    manifest: Manifest,
+    seal: Seal,
+    on_progress: Callable[[int], None] = lambda count: None,
+) -> State:
     """The state, after the database's pages and indexes and every row were compared."""
     store = _for_reading(folder, manifest, seal)
     try:
         store.check_structure()
-        return store.check_rows()
+        return store.check_rows(on_progress)
     finally:
         store.close()
 

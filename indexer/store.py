@@ -7,7 +7,7 @@ SQLite itself notices a damaged page structure but not a damaged value.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,11 +207,15 @@ class Store:
         vectors.flags.writeable = False
         return Content(state, rows, vectors, rejected)
 
-    def check_rows(self) -> State:
-        """The state, after every row was compared as :meth:`blocks` does; nothing is kept."""
+    def check_rows(self, on_progress: Callable[[int], None] = lambda count: None) -> State:
+        """The state, after every row was compared as :meth:`blocks` does; nothing is kept.
+
+        Args:
+            on_progress: Called with the number of rows compared since the last call.
+        """
         with self.moment() as state:
-            for _ in self.blocks(state):
-                pass
+            for rows, _ in self.blocks(state):
+                on_progress(len(rows))
         return state
 
     def stored(self, id_: bytes) -> tuple[Row, Vectors] | None:

@@ -9,6 +9,7 @@ import streamlit as st
 from retrieval import plugins
 from ui import views
 from ui.text import shown
+from ui.uploads import forget_unshown
 from ui.views._page_view import PageView
 from ui.widgets import plain, safely
 
@@ -46,7 +47,12 @@ def _view(name: str) -> tuple[str, PageView]:
 
 
 def _shown(view: PageView, folder: Path) -> None:
-    st.fragment(safely)(view.show, folder)
+    st.fragment(_whole)(view, folder)
+
+
+def _whole(view: PageView, folder: Path) -> None:
+    safely(view.show, folder)
+    forget_unshown()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from retrieval.images import ImageError
 from ui.clipboard import clipboard
 from ui.resources import Opened, readers
 from ui.text import shown
+from ui.uploads import uploaded
 from ui.widgets import plain
 
 MAX_BYTES = 20_000_000
@@ -105,7 +106,7 @@ def forget() -> None:
 
 
 def _take() -> None:
-    chosen = st.session_state[_FILE]
+    chosen = uploaded(_FILE)
     if chosen is None:
         now = asked()
         if now is None or now.example is None:

@@ -6,7 +6,7 @@ the encoder stays with whoever asks; pictures that were rejected are told and no
 lock for one writer, and no generation: a search sees what the server has at that moment.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -431,8 +431,11 @@ class QdrantCollection:
             "created_by": self._description.created_by,
         }
 
-    def verify(self) -> list[str]:
+    def verify(self, on_progress: Callable[[int], None] = lambda count: None) -> list[str]:
         """Read every point and compare it with what was written; indexes that lack are made.
+
+        Args:
+            on_progress: Called with the number of points compared since the last call.
 
         Raises:
             DamagedDataError: Points are not what was written; the first are named.
@@ -451,6 +454,7 @@ class QdrantCollection:
                     check_point(record, self.dim)
                 except DamagedDataError as error:
                     wrong.append(str(error))
+            on_progress(len(records))
         if wrong:
             raise DamagedDataError(
                 f"{self.place}: {len(wrong):,} of {seen:,} points are not as they were written: "

@@ -336,6 +336,16 @@ def test_pickles_in_the_folder_are_never_opened(folder: Path, copies: Copies, tm
     assert not canary.exists()
 
 
+def test_verify_tells_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("indexer.store._MANY", 5)
+    seen: list[int] = []
+    with DiskCollection.open(folder) as collection:
+        assert collection.verify(seen.append) == []
+        assert sum(seen) == len(collection)
+        assert seen[:-1] == [5] * (len(seen) - 1)
+    assert len(seen) > 1
+
+
 def test_verify_finds_what_happens_while_a_collection_is_open(copies: Copies, folder: Path):
     with DiskCollection.open(folder) as collection:
         assert collection.verify() == []

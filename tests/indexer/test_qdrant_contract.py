@@ -133,7 +133,9 @@ def test_vectors_come_back_bit_by_bit(make: MakeOnServer):
     assert sorted(rows) == sorted(NAMES)
     for name, vector in rows.items():
         np.testing.assert_array_equal(vector, vector_of(name))
-    assert collection.verify() == []
+    seen: list[int] = []
+    assert collection.verify(seen.append) == []
+    assert sum(seen) == len(NAMES)
 
 
 @pytest.mark.parametrize("k", [1, 3, 9, 10])

@@ -160,7 +160,10 @@ def test_removed_room_is_given_back(fgir: Fgir, shop: Path):
     before, after = (int(size.replace(",", "")) for size in found.groups())
     assert after < before
     assert after == sum(path.stat().st_size for path in shop.rglob("*") if path.is_file())
-    assert fgir("collection", "verify", shop).returncode == 0
+    verified = fgir("collection", "verify", shop)
+    assert verified.returncode == 0
+    count = verified.stdout.split(": all ")[1].split()[0]
+    assert f"Comparing: {count} of {count} in" in verified.stderr
 
 
 def test_duplicates_are_listed(fgir: Fgir, shop: Path, pictures: Path, tmp_path: Path):

@@ -7,6 +7,7 @@ import streamlit as st
 from retrieval.drawing_files import format_called
 from retrieval.errors import BadInputError
 from ui.canvas import MAX_BYTES, Loaded, Sent, loaded_from
+from ui.uploads import uploaded
 from ui.widgets import plain
 
 _FILE, _LOADED, _REFUSED = "canvas_file", "canvas.loaded", "canvas.refused"
@@ -45,7 +46,7 @@ def files(given: Sent) -> None:
 
 
 def _open() -> None:
-    chosen = st.session_state[_FILE]
+    chosen = uploaded(_FILE)
     st.session_state[_REFUSED] = None
     if chosen is None:
         return

@@ -35,9 +35,12 @@ def info(collection: options.Place, as_json: options.AsJson = False) -> None:
 def verify(collection: options.Place) -> None:
     """Read every stored byte and compare it with its checksum."""
     from ui.building import open_collection
+    from ui.progress import progress
 
     with open_collection(collection) as opened:
-        for notice in opened.verify():
+        with progress("Comparing", len(opened)) as advance:
+            notices = opened.verify(advance)
+        for notice in notices:
             typer.echo(notice, err=True)
         typer.echo(f"{collection}: all {len(opened)} items are as they were written")
 

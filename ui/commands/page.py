@@ -1,5 +1,6 @@
 """``fgir ui``."""
 
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Annotated
@@ -32,10 +33,11 @@ OPTIONS: dict[str, object] = {
     "global.developmentMode": False,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
+    "runner.postScriptGC": False,  # else every answer ends with a look at all objects there are
     "server.enableCORS": True,
     "server.enableXsrfProtection": True,
     "server.fileWatcherType": "none",
-    "server.maxUploadSize": 20,
+    "server.maxUploadSize": 20,  # as ui.uploads has it
     "server.runOnSave": False,
     "server.showEmailPrompt": False,
     "theme.baseRadius": "0.6rem",
@@ -43,6 +45,9 @@ OPTIONS: dict[str, object] = {
     **{f"theme.dark.{name}": colour for name, colour in _DARK.items()},
 }
 """Of Streamlit, whatever its configuration files say."""
+
+LOOPBACK = ["127.0.0.1", "localhost", "::1"]
+"""Names of this machine for itself. Another name that leads here is a trick of another site."""
 
 
 def ui(
@@ -70,7 +75,14 @@ def ui(
 
     with DiskCollection.open(collection) as opened:
         typer.echo(f"{len(opened):,} pictures in {collection}", err=True)
-    if host not in ("127.0.0.1", "localhost", "::1"):
+    options: dict[str, object] = {
+        "server.port": port,
+        "server.address": host,
+        "server.headless": no_browser,
+    }
+    if host in LOOPBACK:
+        options["server.allowedHosts"] = LOOPBACK
+    else:
         typer.echo(
             f"{host} can be reached by others, and whoever reaches it sees every picture of "
             "this collection: there is no password.",
@@ -78,7 +90,6 @@ def ui(
         )
     check_port(host, port)
     typer.echo(f"http://{_address(host)}:{port}    Ctrl-C ends it", err=True)
-    options = {"server.port": port, "server.address": host, "server.headless": no_browser}
     run(collection, options, runs)
 
 
@@ -89,6 +100,7 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
         BadInputError: Streamlit is not installed.
     """
     try:
+        from click import Abort
         from streamlit.web.cli import main_run
     except ImportError:
         raise BadInputError(
@@ -98,13 +110,18 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
     import ui.app  # noqa: F401  what the page needs is loaded before its first visitor comes
     from ui.readiness import make_ready
 
-    words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
-    app = Path(__file__).parents[1] / "app.py"
+    words = [
+        f"--{name}={_word(value)}"
+        for name, values in (OPTIONS | options).items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    server = Path(__file__).parents[1] / "page_server.py"
     shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
     ready = Thread(target=make_ready, args=(collection.absolute(),))  # as the page names it
     ready.start()
     try:
-        main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
+        with suppress(Abort):  # Ctrl-C
+            main_run.main([*words, str(server), "--", *shown], standalone_mode=False)
     finally:
         ready.join()
 

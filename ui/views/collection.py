@@ -253,8 +253,16 @@ def _verify(this: Opened) -> None:
     st.caption("Reads every stored byte again and compares it with its checksum.")
     if not st.button("Verify", key="collection_verify"):
         return
-    with st.spinner(f"Reading {this.collection.info()['bytes']:,} bytes …"):
-        notices = this.collection.verify()
+    total, done = max(1, len(this.collection)), 0
+    progress = st.progress(0.0, f"Reading {this.collection.info()['bytes']:,} bytes")
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        progress.progress(min(1.0, done / total), f"Compared {done:,} of {total:,}")
+
+    notices = this.collection.verify(advance)
+    progress.empty()
     st.success(
         f"All {len(this.collection):,} items are as they were written.", icon=":material/check:"
     )

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -25,12 +26,14 @@ SECRET = "0123456789abcdef0123"
 
 
 @contextmanager
-def server(*words: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def server(
+    *words: object, stderr: IO[str] | int = subprocess.PIPE, **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """``fgir serve`` on a free port, and its address."""
     process = subprocess.Popen(
         [sys.executable, "-m", "ui", "serve", "--port", "0", *map(str, words)],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -94,7 +97,7 @@ def test_the_page_is_so_and_the_end_is_orderly(root: Path):
 
 
 def test_others_need_the_key(root: Path):
-    with server(root / "shop", "--host", "0.0.0.0", **{KEY: SECRET}) as (_, address):
+    with server(root / "shop", "--host", "0.0.0.0", FGIR_API_KEY=SECRET) as (_, address):
         address = address.replace("0.0.0.0", "127.0.0.1")
         assert httpx.get(f"{address}/health").status_code == 200
         assert httpx.get(f"{address}/collections").status_code == 401

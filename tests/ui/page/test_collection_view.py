@@ -184,13 +184,28 @@ def test_a_photo_that_ends_its_process_is_a_sentence_and_the_next_one_is_added(
     assert all(isinstance(one, Path) and one.samefile(file) for one in here)
 
 
-def test_a_check_tells_what_it_is_and_whether_it_is_whole(page: Opened, shop: Path):
+def test_a_check_tells_what_it_is_and_whether_it_is_whole(
+    page: Opened, shop: Path, monkeypatch: pytest.MonkeyPatch
+):
     test = page(shop).run()
     test.button_group("collection_part").set_value("Check").run()
     (about,) = all_data_of(test, "fgir_report_view")
     for fact in ("hog", "exact", "<dt>bytes</dt>"):
         assert fact in about["html"]
+    told: list[int] = []
+    real = DiskCollection.verify
+    monkeypatch.setattr("indexer.store._MANY", 4)
+
+    def verify(self: DiskCollection, advance: Callable[[int], None]) -> list[str]:
+        def tell(count: int) -> None:
+            told.append(count)
+            advance(count)
+
+        return real(self, tell)
+
+    monkeypatch.setattr(DiskCollection, "verify", verify)
     test.button(key="collection_verify").click().run()
+    assert told == [4, 4, 4, 4]
     assert "All 16 items are as they were written." in said(test)
     file = shop / "encoder" / "pair.json"
     file.write_bytes(file.read_bytes() + b" ")

@@ -60,6 +60,8 @@ def test_the_page_is_for_this_machine_and_tells_nobody(
         "--client.toolbarMode=minimal",
         "--server.showEmailPrompt=false",
         "--server.maxUploadSize=20",
+        "--server.allowedHosts=127.0.0.1",
+        "--server.allowedHosts=localhost",
     ):
         assert word in words
     assert words[-2:] == ["--", str(shapes)]
@@ -85,6 +87,7 @@ def test_another_address_is_warned_of(fgir: Fgir, shapes: Path, started: list[li
     done = fgir("ui", shapes, "--port", free_port(), "--host", "0.0.0.0")
     assert "there is no password" in done.stderr
     assert "--server.address=0.0.0.0" in started[0]
+    assert not [word for word in started[0] if "allowedHosts" in word]
     assert "--server.headless=false" in started[0]
 
 

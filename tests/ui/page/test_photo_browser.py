@@ -150,6 +150,23 @@ def test_from_a_photo_to_the_thing(desk: PhotoPage, shape_photos: Path, tmp_path
     assert desk.wide() == [1280, 1280]
 
 
+def test_at_its_own_address(browser: Any, address: str, shape_photos: Path):  # noqa: F811
+    context = browser.new_context()
+    desk = PhotoPage(context.new_page())
+    desk.page.goto(f"{address}/photo")
+    desk.heading("Which one is it?")
+    desk.upload(shape_photos / "cross" / "3.png")
+    desk.best("cross/3.png")
+    desk.page.get_by_role("link", name="Draw").click()
+    desk.heading("Draw what you look for")
+    assert desk.page.url.rstrip("/") == address
+    desk.page.get_by_role("link", name="Photo").click()
+    desk.heading("Which one is it?")
+    assert desk.page.url == f"{address}/photo"
+    context.close()
+    assert desk.complaints == []
+
+
 def test_on_a_phone(phone: PhotoPage, shape_photos: Path, tmp_path: Path):
     page = phone.page
     hostile = tmp_path / "a.jpg"
