@@ -29,6 +29,7 @@ OPTIONS: dict[str, object] = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "global.developmentMode": False,
+    "global.disableWidgetStateDuplicationWarning": True,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "server.enableCORS": True,

@@ -141,6 +141,11 @@ def _selection(this: Opened, folder: Path) -> None:
         str(name): value for name, value in item.payload.items()
     }
     report_view("collection_item", [facts({name: shown(str(one)) for name, one in known.items()})])
+    with st.container(key="collection_chosen"):
+        _chosen_buttons(folder, chosen)
+
+
+def _chosen_buttons(folder: Path, chosen: list[str]) -> None:
     count = _counted(len(chosen), "picture")
     st.button("Choose none", on_click=_choose, args=([],), width="stretch")
     with st.popover(f"Remove {count}", icon=":material/delete:", width="stretch"):
@@ -226,7 +231,7 @@ def _facts(this: Opened) -> None:
     known = {
         name: f"{value:,}" if isinstance(value, int) else shown(value)
         for name, value in (named | this.collection.info()).items()
-    }
+    } | {"folder": shown(this.collection.folder.name)}
     parts = [section("What it is", "", facts(known))]
     rejected = this.collection.rejected()
     if rejected:
