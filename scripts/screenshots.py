@@ -39,8 +39,8 @@ from ui.building import create_or_resume_folder  # noqa: E402
 
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-MOST_COLOURS = 128
-"""Of a written picture: the page has few, and the file is a third as large."""
+MOST_COLOURS = 256
+"""Of a written picture: the file is a third as large."""
 
 MOST_BYTES = 150_000
 """Of a written picture; it gets fewer colours until it has no more."""
@@ -109,7 +109,7 @@ class Page:
         colours, data = MOST_COLOURS, b""
         while not data or (len(data) > MOST_BYTES and colours > 16):
             memory = io.BytesIO()
-            few = taken.quantize(colours, dither=Image.Dither.NONE)
+            few = taken.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             few.save(memory, "PNG", optimize=True)
             colours, data = colours // 2, memory.getvalue()
         file = self.out / f"{name}_{self.width}.png"

@@ -45,6 +45,21 @@ def filters(this: Opened, key: str) -> Condition | None:
     return asked[0] if len(asked) == 1 else And(tuple(asked))
 
 
+def said_of(found: int, total: int, where: Condition | None) -> str:
+    """How many were found, in words.
+
+    Example:
+        >>> said_of(3, 1600, Equal("label", "shoe"))
+        '3 of 1,600 pictures, filtered, best first'
+    """
+    return f"{found:,} of {total:,} pictures{', filtered' if where else ''}, best first"
+
+
+def say_that_nothing_fulfils() -> None:
+    """In place of an empty answer."""
+    st.info("No picture fulfils the filters. Take one of them back.")
+
+
 def _asked(field: FieldSummary, key: str) -> Condition | None:
     """A widget for one field; the condition where it asks for something."""
     (kind,) = field.kinds

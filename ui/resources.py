@@ -17,7 +17,7 @@ from retrieval.encoder import Encoder, unusable
 from retrieval.encoder_pair import EncoderPair, door_of
 from retrieval.explain import ExplainedPair, explain
 from retrieval.images import file_bytes
-from retrieval.modalities import input_of, input_of_photo
+from retrieval.modalities import input_of, input_of_photo, picture_of
 from retrieval.regions import ObjectRegions, object_regions
 from retrieval.strokes import Drawing
 from retrieval.transforms import Transform
@@ -55,6 +55,10 @@ class Opened:
         with self._one_at_a_time:
             vector: Vectors = door.vectors(input_of(drawing, door.transform)[None])
         return None if unusable(vector) else vector
+
+    def raster_of(self, drawing: Drawing) -> Image.Image:
+        """A drawing as the picture that its encoder is shown, before the transform."""
+        return picture_of(drawing, door_of(self.encoder, Modality.SKETCH)[0].transform)
 
     @property
     def photo_transform(self) -> Transform:
@@ -137,7 +141,7 @@ def recogniser(folder: Path, this: Opened) -> Recogniser:
 
 @st.cache_resource(max_entries=1, show_spinner="Comparing the collection with itself …")
 def _recogniser(
-    folder: Path, made: tuple[int, int], generation: int, _collection: DiskCollection
+    folder: Path, made: tuple[int, int, int], generation: int, _collection: DiskCollection
 ) -> Recogniser:
     return Recogniser.fit(_collection)
 
@@ -149,15 +153,15 @@ def decoder() -> Decoder:
 
 
 @st.cache_resource(max_entries=1, show_spinner="Opening the collection …")
-def _opened(folder: Path, made: tuple[int, int]) -> Opened:
+def _opened(folder: Path, made: tuple[int, int, int]) -> Opened:
     collection = DiskCollection.open(folder)
     return Opened(collection, encoder_of(collection))
 
 
-def _stamp(folder: Path) -> tuple[int, int]:
+def _stamp(folder: Path) -> tuple[int, int, int]:
     """Tells a collection from another one that takes its place."""
     try:
         status = (folder / "collection.json").stat()
     except OSError:  # opening says what is wrong
-        return 0, 0
-    return status.st_ino, status.st_mtime_ns
+        return 0, 0, 0
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns  # a copy may have the other two

@@ -1,7 +1,8 @@
 """Why this hit: both pictures side by side, in a window over the page."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 from PIL import Image
@@ -17,26 +18,48 @@ from ui.widgets import plain, safely
 _GAP = 16
 
 
+def ask_why(key: str, id_: str | None) -> None:
+    """Explain this item from now on; None closes the window.
+
+    Args:
+        key: Of the view.
+        id_: Of the item.
+    """
+    st.session_state[f"{key}.why"] = id_
+
+
+def asked_why(key: str) -> str | None:
+    """Id of the item that a view is asked to explain."""
+    id_: str | None = st.session_state.get(f"{key}.why")
+    return id_
+
+
 def why(
+    key: str,
     this: Opened,
-    hit: SearchHit,
+    hits: Sequence[SearchHit],
     query: Callable[[], Image.Image],
-    on_close: Callable[[], None],
     *,
     modality: Modality = Modality.PHOTO,
     note: str = "",
 ) -> None:
-    """Open the window.
+    """Open the window on the hit that was asked about; one that is no hit any more is forgotten.
 
     Args:
+        key: Of the view.
         this: The collection.
-        hit: What was found.
+        hits: Those on the page.
         query: Gives the query as its encoder's door takes it, before the transform.
-        on_close: Called when the window is closed.
         modality: What the query is.
         note: Said above the pictures.
     """
-    show = st.dialog("Why this hit", width="medium", on_dismiss=on_close)(safely)
+    id_ = asked_why(key)
+    hit = next((one for one in hits if one.item.id == id_), None)
+    ask_why(key, None if hit is None else id_)
+    if hit is None:
+        return
+    close = partial(ask_why, key, None)
+    show = st.dialog("Why this hit", width="medium", on_dismiss=close)(safely)
     show(_shown, this, hit, query, modality, note)
 
 

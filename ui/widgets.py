@@ -13,6 +13,7 @@ import streamlit as st
 
 from indexer.collection import Item, SearchHit
 from indexer.disk import DiskCollection
+from indexer.filters import Condition
 from retrieval.errors import FgirError
 from retrieval.thumbnails import thumbnail
 from ui.text import shown
@@ -91,9 +92,11 @@ def _said(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def some_cards(collection: DiskCollection, count: int) -> list[dict[str, Any]]:
-    """Items from all over a collection, without rank or score."""
-    items = collection.items
+def some_cards(
+    collection: DiskCollection, count: int, where: Condition | None = None
+) -> list[dict[str, Any]]:
+    """Items from all over what a condition holds for, without rank or score."""
+    items = list(collection.each_item(where))
     places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))
     return [
         card_of(collection, items[place]) | {"rank": None, "score": None}

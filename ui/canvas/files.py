@@ -29,8 +29,7 @@ def waiting(given: Sent) -> Loaded | None:
 
 def files(given: Sent) -> None:
     """Two buttons, to open a drawing and to save the one on the paper."""
-    row = st.container(horizontal=True)
-    with row.popover("Open", icon=":material/folder_open:", width="stretch"):
+    with st.popover("Open", icon=":material/folder_open:", width="stretch"):
         if refused := st.session_state.get(_REFUSED):
             st.error(plain(refused), icon=":material/error:")
         st.file_uploader(
@@ -42,8 +41,7 @@ def files(given: Sent) -> None:
             help="JSON as saved here, SVG, Quick, Draw! or stroke-3/5. It takes the place of what "
             "is on the paper; undo brings that back.",
         )
-    with row:
-        _save(given)
+    _save(given)
 
 
 def _open() -> None:

@@ -1,23 +1,33 @@
 """Draw a thing and watch the collection answer."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from indexer.collection import Vectors
+from indexer.filters import Condition
+from retrieval.data import Modality
 from retrieval.images import is_blank
 from retrieval.strokes import Drawing
 from ui.canvas import Sent, canvas, sent
 from ui.canvas.files import files, waiting
+from ui.filtering import filters, said_of, say_that_nothing_fulfils
 from ui.followed import followed
-from ui.hits import hits
-from ui.resources import opened
+from ui.hits import Action, hits
+from ui.remembered import remembered
+from ui.resources import Opened, opened
 from ui.views._page_view import PageView
+from ui.why import ask_why, why
 from ui.widgets import cards_of, safely, some_cards
 
 COUNTS = (12, 24, 48, 96)
 """Results one can choose to see."""
 
-_CANVAS, _HITS, _COUNT, _MEANT = "draw_canvas", "draw_hits", "draw_count", "draw.meant"
+_WHY = Action("why", "Why", "Why this hit")
+
+_KEY, _CANVAS, _HITS, _COUNT = "draw", "draw_canvas", "draw_hits", "draw_count"
+_MEANT, _VECTOR = "draw.meant", "draw.vector"
 
 
 class Draw(PageView):
@@ -32,12 +42,12 @@ class Draw(PageView):
         left, right = st.columns((5, 6), gap="medium")
         with left:
             surface = st.container(key="draw_surface")
-            below = st.container(key="draw_files")
+            below = st.container(horizontal=True, key="draw_files")
         if not given.number:  # at once: to open a collection takes seconds
             with surface:
                 _surface(given)
         with right:
-            safely(_answer, folder, given)
+            safely(_answer, folder, given, below)
         if given.number:  # after the answer: the browser waits for it with its next drawing
             with surface:
                 _surface(given)
@@ -49,7 +59,7 @@ def _surface(given: Sent) -> None:
     canvas(_CANVAS, shown=given.number, loaded=waiting(given))
 
 
-def _answer(folder: Path, given: Sent) -> None:
+def _answer(folder: Path, given: Sent, below: st.delta_generator.DeltaGenerator) -> None:
     this = opened(folder)
     if not this.has_sketch_door:
         st.info(
@@ -61,27 +71,31 @@ def _answer(folder: Path, given: Sent) -> None:
     if not len(this.collection):
         st.info("This collection is empty. Add photos with fgir add COLLECTION PHOTOS.")
         return
+    with below, st.popover("Filters", icon=":material/filter_alt:", width="stretch"):
+        where = filters(this, _KEY)
     head = st.container(horizontal=True, vertical_alignment="bottom", key="draw_head")
     words = head.container()
     count = head.segmented_control(
         "Results", COUNTS, default=COUNTS[0], required=True, key=_COUNT, width="content"
     )
     drawing = given.drawing
-    vector = None if drawing is None or _is_blank(drawing) else this.vector_of(drawing)
+    vector = None if drawing is None else _vector(this, given, drawing)
     total = len(this.collection)
+    found = [] if vector is None else this.search(vector, count, where)
     if vector is None:
-        cards = some_cards(this.collection, count)
-        title, said = "Draw what you look for", _invitation(total, drawing)
+        cards = some_cards(this.collection, count, where)
+        title, said = "Draw what you look for", _invitation(total, drawing, where)
     else:
-        found = this.search(vector, count)
         cards = cards_of(this.collection, found)
-        title, said = "Nearest to your drawing", f"{len(found):,} of {total:,} pictures, best first"
+        title, said = "Nearest to your drawing", said_of(len(found), total, where)
     with words:
         st.subheader(title, anchor=False)
         st.caption(said)
     meant = st.session_state.get(_MEANT)
     if meant is not None:
-        safely(followed, this, drawing, meant)
+        safely(followed, this, drawing, meant, where)
+    if not cards:
+        say_that_nothing_fulfils()
     hits(
         _HITS,
         cards,
@@ -89,13 +103,23 @@ def _answer(folder: Path, given: Sent) -> None:
         number=given.number,
         chosen=meant,
         on_choose=_mean,
+        actions=() if vector is None else (_WHY,),
+        on_act=lambda _, id_: ask_why(_KEY, id_),
     )
+    if drawing is not None:
+        why(_KEY, this, found, partial(this.raster_of, drawing), modality=Modality.SKETCH)
 
 
-def _invitation(total: int, drawing: Drawing | None) -> str:
+def _vector(this: Opened, given: Sent, drawing: Drawing) -> Vectors | None:
+    of = given.text, this.collection.fingerprint
+    return remembered(_VECTOR, of, lambda: None if _is_blank(drawing) else this.vector_of(drawing))
+
+
+def _invitation(total: int, drawing: Drawing | None, where: Condition | None) -> str:
     if drawing is not None:
         return "There is nothing to compare yet: draw a little more, on the paper."
-    return f"Results change with every stroke. Here are some of {total:,} pictures."
+    filtered = ", filtered" if where else ""
+    return f"Results change with every stroke. Here are some of {total:,} pictures{filtered}."
 
 
 def _is_blank(drawing: Drawing) -> bool:

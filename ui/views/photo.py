@@ -14,13 +14,14 @@ from retrieval.errors import FgirError
 from retrieval.regions import ObjectRegions, cropped, cut_out
 from ui.asked import Asked, ask_with, asked, forget, uploader
 from ui.examples import ACTIONS, examples, forget_examples, given_examples, mark, moved
-from ui.filtering import filters
+from ui.filtering import filters, said_of, say_that_nothing_fulfils
 from ui.hits import Click, hits
 from ui.region import Region, chosen_region, region
+from ui.remembered import remembered
 from ui.resources import Opened, decoder, opened
 from ui.result_list import as_csv, as_json
 from ui.views._page_view import PageView
-from ui.why import why
+from ui.why import ask_why, asked_why, why
 from ui.widgets import cards_of, safely, some_cards
 
 COUNTS = (12, 24, 48)
@@ -35,7 +36,7 @@ _WHY = Click("why", "Why this hit", "Click to see why it was found.")
 
 _REGION, _HITS = "photo_region", "photo_hits"
 _COUNT, _PAGE, _LIST = "photo_count", "photo_page", "photo.list"
-_EXPLAINED, _VECTOR, _REGIONS, _OF = "photo.why", "photo.vector", "photo.regions", "photo.of"
+_KEY, _VECTOR, _REGIONS, _OF = "photo", "photo.vector", "photo.regions", "photo.of"
 
 
 class Photo(PageView):
@@ -72,7 +73,7 @@ def _begin_anew(photo: Asked | None) -> None:
     if st.session_state.get(_OF) != now:
         st.session_state[_OF] = now
         forget_examples()
-        _close()
+        ask_why(_KEY, None)
         for kept in (_VECTOR, _REGIONS):
             st.session_state.pop(kept, None)
 
@@ -109,7 +110,7 @@ def _answer(
     this: Opened, photo: Asked, given: Region, left: st.delta_generator.DeltaGenerator
 ) -> None:
     with left, st.expander("Filters", icon=":material/filter_alt:"):
-        where = filters(this, "photo")
+        where = filters(this, _KEY)
     vector = _vector(this, photo, given)
     if vector is None:
         st.info("There is nothing on this part of the photo that could be compared.")
@@ -125,35 +126,32 @@ def _answer(
     )
     given_examples(this)
     if not found:
-        st.info("No picture fulfils the filters. Take one of them back.")
+        say_that_nothing_fulfils()
         return
     pages = -(-len(found) // count)
     page = _page(pages, repr((photo.mark, given, where, examples(), pages, count)))
     part = found[(page - 1) * count : page * count]
     cards = cards_of(this.collection, part, facts=True)
-    marks, chosen = examples(), st.session_state.get(_EXPLAINED)
+    marks = examples()
     hits(
         _HITS,
         [card | {"pressed": [marks[card["id"]]] if card["id"] in marks else []} for card in cards],
         title="Nearest to your photo",
         number=page,
-        chosen=chosen,
-        on_choose=_open,
+        chosen=asked_why(_KEY),
+        on_choose=partial(ask_why, _KEY),
         click=_WHY,
         actions=ACTIONS,
         on_act=mark,
     )
     _save(found)
-    explained = next((hit for hit in part if hit.item.id == chosen), None)
-    if explained is not None:
-        note = "Explained for the photo alone, without your examples." if marks else ""
-        why(this, explained, partial(_picture, this, photo, given), _close, note=note)
+    note = "Explained for the photo alone, without your examples." if marks else ""
+    why(_KEY, this, part, partial(_picture, this, photo, given), note=note)
 
 
 def _said(found: int, total: int, where: Condition | None) -> str:
     best = "the best " if found == LISTED < total else ""
-    filtered = ", filtered" if where is not None else ""
-    return f"{best}{found:,} of {total:,} pictures{filtered}, best first"
+    return best + said_of(found, total, where)
 
 
 def _page(pages: int, asked_for: str) -> int:
@@ -179,13 +177,8 @@ def _save(found: Sequence[SearchHit]) -> None:
 
 
 def _vector(this: Opened, photo: Asked, given: Region) -> Vectors | None:
-    """Remembered, so that a touch of a filter does not encode the photo again."""
-    key = (photo.mark, given, this.collection.fingerprint)
-    kept: tuple[object, Vectors | None] | None = st.session_state.get(_VECTOR)
-    if kept is None or kept[0] != key:
-        kept = key, this.vector_of_photo(_picture(this, photo, given))
-        st.session_state[_VECTOR] = kept
-    return kept[1]
+    of = photo.mark, given, this.collection.fingerprint
+    return remembered(_VECTOR, of, lambda: this.vector_of_photo(_picture(this, photo, given)))
 
 
 def _picture(this: Opened, photo: Asked, given: Region) -> Image.Image:
@@ -199,22 +192,10 @@ def _picture(this: Opened, photo: Asked, given: Region) -> Image.Image:
 
 
 def _regions(this: Opened, photo: Asked) -> ObjectRegions:
-    key = photo.mark, this.collection.fingerprint
-    kept: tuple[object, ObjectRegions] | None = st.session_state.get(_REGIONS)
-    if kept is None or kept[0] != key:
-        kept = key, this.regions_of(_whole(this, photo))
-        st.session_state[_REGIONS] = kept
-    return kept[1]
+    of = photo.mark, this.collection.fingerprint
+    return remembered(_REGIONS, of, lambda: this.regions_of(_whole(this, photo)))
 
 
 def _whole(this: Opened, photo: Asked) -> Image.Image:
     size = this.photo_transform.draft_size
     return decoder()(photo.data, name=photo.name, draft_size=size)
-
-
-def _open(id_: str | None) -> None:
-    st.session_state[_EXPLAINED] = id_
-
-
-def _close() -> None:
-    st.session_state[_EXPLAINED] = None

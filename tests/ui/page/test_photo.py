@@ -15,6 +15,7 @@ from indexer.choice import EngineChoice
 from indexer.collection import Item, SearchHit
 from indexer.sources import Entry
 from retrieval.encoder import Encoder, build_encoder
+from retrieval.encoder_pair import EncoderPair
 from retrieval.encoding import encode_files
 from retrieval.errors import BadInputError
 from retrieval.images import decode
@@ -28,7 +29,7 @@ from ui.resources import opened
 from ui.result_list import as_csv, as_json
 
 
-def stocked(folder: Path, photos: Path, encoder: Encoder) -> Path:
+def stocked(folder: Path, photos: Path, encoder: Encoder | EncoderPair) -> Path:
     """A collection whose items have prices, colours and more."""
     entries = [
         Entry(
