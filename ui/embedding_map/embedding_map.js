@@ -2,7 +2,7 @@
 // picture as soon as the server has sent it; points of other labels fade. Arrows go to the next
 // point at the right or left, above or below; Escape leaves it.
 
-const NARROW = 520, EDGE = 18, NEAR = 30, PATIENCE = 140;
+const NARROW = 520, HIGHEST = 540, EDGE = 18, NEAR = 30, PATIENCE = 140;
 const SVG = "http://www.w3.org/2000/svg";
 
 export default function (component) {
@@ -34,7 +34,7 @@ function draw(map) {
   const chosen = map.chosen?.id;
   const width = (map.width = map.room.clientWidth);
   const narrow = width < NARROW;
-  const high = Math.round(width * (narrow ? 1 : 0.56));
+  const high = Math.min(HIGHEST, Math.round(width * (narrow ? 1 : 0.56)));
   map.svg.setAttribute("viewBox", `0 0 ${width} ${high}`);
   map.svg.setAttribute("aria-label", title);
   map.classList.toggle("narrow", narrow);

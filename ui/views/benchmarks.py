@@ -37,6 +37,7 @@ COLOURS = (
 )  # fmt: skip
 """Of groups on the map: as far apart as twelve can be on light and on dark ground."""
 
+_LINES = ("#0b7fb0", "#d9820f")
 _REPORTS, _TRAINING, _MAP = "Evaluations", "Training", "Map"
 _PART, _FIRST, _SECOND, _K = (f"benchmarks_{name}" for name in ("part", "first", "second", "k"))
 _RUN, _POINT, _VIEW, _FIELD = (f"benchmarks_{name}" for name in ("run", "map", "view", "field"))
@@ -164,6 +165,7 @@ def _curves(epochs: list[EpochReport]) -> None:
             },
             x="epoch",
             y=[name, second],
+            color=list(_LINES),
             x_label="epoch",
             y_label="percent",
         )
@@ -174,6 +176,7 @@ def _curves(epochs: list[EpochReport]) -> None:
             {"epoch": [one.epoch for one in learned], "loss": [one.loss for one in learned]},
             x="epoch",
             y="loss",
+            color=_LINES[0],
             x_label="epoch",
             y_label="loss",
         )

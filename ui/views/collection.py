@@ -102,7 +102,7 @@ def _grid(this: Opened, ids: list[str]) -> None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
     with head.container():
         st.subheader(f"{len(ids):,} of {len(this.collection):,} pictures", anchor=False)
-        st.caption("Click pictures to choose them.")
+        st.caption("Click pictures to see what is known of them, or to remove them.")
     number = head.number_input(f"Page of {pages:,}", 1, pages, key=_NUMBER, width=150)
     if not ids:
         st.info("There is no such picture. Change the condition, or add pictures.")
@@ -229,7 +229,7 @@ def _check(folder: Path) -> None:
 def _facts(this: Opened) -> None:
     named = {"encoder's name": str(encoder_facts(this.encoder)["name"])}
     known = {
-        name: f"{value:,}" if isinstance(value, int) else shown(value)
+        name.replace("_", " "): f"{value:,}" if isinstance(value, int) else shown(value)
         for name, value in (named | this.collection.info()).items()
     } | {"folder": shown(this.collection.folder.name)}
     parts = [section("What it is", "", facts(known))]

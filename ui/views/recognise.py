@@ -141,11 +141,14 @@ def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
             icon=":material/help:",
         )
         return
-    st.subheader(plain(best.label), anchor=False)
+    unsure = found.none > best.probability
+    st.subheader(plain(f"Perhaps {best.label}" if unsure else best.label), anchor=False)
     words = (
-        f"It may well be one of the known labels: {share} of the photos in this collection are as "
-        f"far from the nearest of their label (p = {found.p:.3g}, above {alpha:g})."
+        f"It may be one of the known labels: {share} of the photos in this collection are as far "
+        f"from the nearest of their label (p = {found.p:.3g}, above {alpha:g})."
     )
+    if unsure:
+        words += " That it is none of them is likelier than any one of them."
     if known.least_p > alpha:
         words += (
             f" With {known.count:,} pictures no p-value is below {known.least_p:.2g}, so nothing "
