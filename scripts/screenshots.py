@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Literal
 
 import typer
 from PIL import Image
@@ -76,7 +76,7 @@ class Page:
         self.tab.wait_for_load_state("networkidle")
         self.tab.wait_for_timeout(700)
 
-    def press(self, name: str, role: Any = "button") -> None:
+    def press(self, name: str, role: Literal["button", "radio"] = "button") -> None:
         self.tab.get_by_role(role, name=name, exact=True).first.click()
         self.settled()
 

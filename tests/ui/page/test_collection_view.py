@@ -133,6 +133,7 @@ def test_a_check_tells_what_it_is_and_whether_it_is_whole(page: Opened, shop: Pa
     (about,) = all_data_of(test, "fgir_report_view")
     for fact in ("hog", "exact", "<dt>bytes</dt>"):
         assert fact in about["html"]
+    assert str(shop.parent) not in about["html"]  # others may look at the page
     test.button(key="collection_verify").click().run()
     assert "All 16 items are as they were written." in said(test)
     file = shop / "encoder" / "pair.json"
