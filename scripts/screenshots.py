@@ -23,7 +23,7 @@ from typing import Literal
 
 import typer
 from PIL import Image
-from playwright.sync_api import Browser, Locator, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, sync_playwright
 from playwright.sync_api import Page as Tab
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +91,7 @@ class Page:
 
     def drag(self, one: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
         """From one place of an element to another, in shares of its sides."""
-        box = one.bounding_box() or {}
+        box = place_of(one)
         places = [
             (box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)
         ]
@@ -116,6 +116,14 @@ class Page:
         typer.echo(f"{file}  {len(data):,} bytes")
 
 
+def place_of(one: Locator) -> FloatRect:
+    """Where an element is on the screen, in pixels."""
+    found = one.bounding_box()
+    if found is None:
+        raise SystemExit(f"{one} must be on the page; got nothing to see. Mend the page first.")
+    return found
+
+
 def of_few_colours(picture: Image.Image, count: int) -> Image.Image:
     """The picture in the colours that it has most of, and a quarter in those that differ most.
 
@@ -135,7 +143,7 @@ def draw(page: Page, address: str, catalogue: Path) -> None:
     page.go(address, "")
     page.tab.locator("ol li img").first.wait_for()
     strokes = json.loads((catalogue / "strokes.json").read_text("utf-8"))[SKETCH][:DRAWN]
-    paper = page.tab.locator("canvas").bounding_box() or {}
+    paper = place_of(page.tab.locator("canvas"))
     scale = paper["width"] / 256
     for stroke in strokes:
         points = [(paper["x"] + x * scale, paper["y"] + y * scale) for x, y in stroke]

@@ -135,8 +135,8 @@ def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
     if found.p <= alpha:
         st.subheader("None of the known labels", anchor=False)
         st.warning(
-            f"It is unlike them: no more than {share} of the photos in this collection are as far "
-            f"from the nearest of their label (p = {found.p:.3g}). Nearest is "
+            f"It is unlike them: no more than {share} of the photos in this collection are at "
+            f"least as far from the nearest of their label (p = {found.p:.3g}). Nearest is "
             f"{plain(found.nearest)}.",
             icon=":material/help:",
         )
@@ -144,8 +144,8 @@ def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
     unsure = found.none > best.probability
     st.subheader(plain(f"Perhaps {best.label}" if unsure else best.label), anchor=False)
     words = (
-        f"It may be one of the known labels: {share} of the photos in this collection are as far "
-        f"from the nearest of their label (p = {found.p:.3g}, above {alpha:g})."
+        f"It may be one of the known labels: {share} of the photos in this collection are at "
+        f"least as far from the nearest of their label (p = {found.p:.3g}, above {alpha:g})."
     )
     if unsure:
         words += " That it is none of them is likelier than any one of them."

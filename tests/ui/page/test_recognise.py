@@ -78,6 +78,7 @@ def test_a_photo_gets_its_label_with_evidence(page: Opened, shapes: Path):
         assert notes == sorted(notes, reverse=True)
         assert not row["choosable"]
     words = said(test)
+    assert found.p is not None
     assert f"It may be one of the known labels: {100 * found.p:.1f} %" in words
     assert f"(p = {found.p:.3g}, above 0.05)" in words
     bars = [one.proto.text for one in test.get("progress")]
