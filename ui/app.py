@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from retrieval import plugins
 from ui import views
@@ -38,7 +39,17 @@ def main(folder: Path) -> None:
     page = st.navigation(pages, position="top" if len(pages) > 1 else "hidden")
     with st.container(key="fgir_head"):
         st.markdown(f":primary[**fgir**] {plain(folder.name)}")
+    if len(pages) > 1:
+        _tabs(pages, page)
     page.run()
+
+
+def _tabs(pages: list[StreamlitPage], here: StreamlitPage) -> None:
+    """The same navigation below the thumb: the style shows it on a narrow screen, and it alone."""
+    with st.container(key="fgir_tabs", horizontal=True):
+        for page in pages:
+            with st.container(key="fgir_tab_here" if page is here else None):
+                st.page_link(page)
 
 
 def _view(name: str) -> tuple[str, PageView]:

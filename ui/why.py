@@ -96,7 +96,8 @@ def _panels(explained: ExplainedPair, asked: Image.Image, found: Image.Image) ->
     numbered = len(shown_correspondences(explained))
     titles = ("Object", "Matching regions", "Contributions")
     words = (
-        "What SCDA takes for the object in each picture; the rest is faded.",
+        "At the left what was searched with, at the right the hit. All but what the encoder takes "
+        "for the object (SCDA) is faded.",
         f"{numbered} of {len(explained.correspondences)} pairs of places that are each other's "
         "nearest, with one number in both pictures. They do not enter the score.",
         "What each place adds to the score: orange for it, blue against it, on one scale.",

@@ -31,6 +31,7 @@ OPTIONS: dict[str, object] = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "global.developmentMode": False,
+    "global.disableWidgetStateDuplicationWarning": True,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "runner.postScriptGC": False,  # else every answer ends with a look at all objects there are

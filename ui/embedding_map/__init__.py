@@ -23,18 +23,32 @@ def asked(key: str) -> str | None:
 
 
 def embedding_map(
-    key: str, points: Sequence[Mapping[str, Any]], *, title: str, picture: tuple[str, str] | None
+    key: str,
+    points: Sequence[Mapping[str, Any]],
+    *,
+    keys: Sequence[tuple[str, str]],
+    note: str,
+    title: str,
+    picture: tuple[str, str] | None,
 ) -> None:
     """Show the map.
 
     Args:
         key: Of the widget.
-        points: ``id``, ``label``, ``x`` and ``y`` of each.
+        points: ``id``, ``label``, ``group``, ``x`` and ``y`` of each.
+        keys: Groups and their colours; a point of no such group has the page's own colour.
+        note: Said below the keys.
         title: What it is, for those who cannot see it.
         picture: Id of a point and its picture as a data URI: the one that was asked for.
     """
     _component(
         key=key,
-        data={"points": list(points), "title": title, "picture": picture},
+        data={
+            "points": list(points),
+            "keys": list(keys),
+            "note": note,
+            "title": title,
+            "picture": picture,
+        },
         on_asked_change=lambda: None,
     )

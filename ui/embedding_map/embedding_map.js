@@ -1,7 +1,8 @@
 // A map of points. The nearest point under a mouse or a finger shows its label at once, and its
-// picture as soon as the server has sent it; arrows go from point to point.
+// picture as soon as the server has sent it; points of other labels fade. Arrows go to the next
+// point at the right or left, above or below; Escape leaves it.
 
-const WIDE = 1000, HIGH = 620, EDGE = 18, NEAR = 26, PATIENCE = 140;
+const NARROW = 520, HIGHEST = 540, EDGE = 18, NEAR = 30, PATIENCE = 140;
 const SVG = "http://www.w3.org/2000/svg";
 
 export default function (component) {
@@ -10,64 +11,82 @@ export default function (component) {
   if (!map) {
     map = made(parentElement);
     map.pictures = new Map();
+    map.observer = new ResizeObserver(() => map.room.clientWidth !== map.width && map.data && draw(map));
   }
+  map.observer.observe(map.room);
   map.ask = (id) => setStateValue("asked", { id, at: Date.now() });
   if (data.picture) {
     map.pictures.set(data.picture[0], data.picture[1]);
     if (map.chosen && map.chosen.id === data.picture[0]) map.image(data.picture[1]);
   }
-  const mark = JSON.stringify(data.points);
-  if (map.mark === mark) return;
-  map.mark = mark;
-  draw(map, data);
+  const mark = JSON.stringify([data.points, data.keys]);
+  if (map.mark !== mark) {
+    map.mark = mark;
+    map.data = data;
+    map.chosen = null;
+    draw(map);
+  }
+  return () => map.observer.disconnect();
 }
 
-function draw(map, data) {
-  const xs = data.points.map((one) => one.x), ys = data.points.map((one) => one.y);
+function draw(map) {
+  const { points, keys, title, note } = map.data;
+  const chosen = map.chosen?.id;
+  const width = (map.width = map.room.clientWidth);
+  const narrow = width < NARROW;
+  const high = Math.min(HIGHEST, Math.round(width * (narrow ? 1 : 0.56)));
+  map.svg.setAttribute("viewBox", `0 0 ${width} ${high}`);
+  map.svg.setAttribute("aria-label", title);
+  map.classList.toggle("narrow", narrow);
+  const xs = points.map((one) => one.x), ys = points.map((one) => one.y);
   const scale = Math.min(
-    (WIDE - 2 * EDGE) / (Math.max(...xs) - Math.min(...xs) || 1),
-    (HIGH - 2 * EDGE) / (Math.max(...ys) - Math.min(...ys) || 1),
+    (width - 2 * EDGE) / (Math.max(...xs) - Math.min(...xs) || 1),
+    (high - 2 * EDGE) / (Math.max(...ys) - Math.min(...ys) || 1),
   );
   const middle = [(Math.max(...xs) + Math.min(...xs)) / 2, (Math.max(...ys) + Math.min(...ys)) / 2];
-  const labels = [...new Set(data.points.map((one) => one.label))].sort();
-  const shade = (label) => `hsl(${Math.round(labels.indexOf(label) * 137.508) % 360} 62% 50%)`;
-  map.points = data.points.map((one) => ({
-    ...one, left: WIDE / 2 + (one.x - middle[0]) * scale, top: HIGH / 2 - (one.y - middle[1]) * scale,
+  const shades = new Map(keys);
+  const radius = (narrow ? 3.5 : 5) - (points.length > 600 ? 1 : 0);
+  map.points = points.map((one) => ({
+    ...one, left: width / 2 + (one.x - middle[0]) * scale, top: high / 2 - (one.y - middle[1]) * scale,
   }));
+  map.across = [...map.points].sort((one, other) => one.left - other.left);
+  map.down = [...map.points].sort((one, other) => one.top - other.top);
   map.svg.replaceChildren(
     ...map.points.map((one) => {
       const dot = document.createElementNS(SVG, "circle");
       dot.setAttribute("cx", one.left);
       dot.setAttribute("cy", one.top);
-      dot.setAttribute("r", data.points.length > 600 ? 4 : 6);
-      dot.setAttribute("fill", shade(one.label));
+      dot.setAttribute("r", radius);
+      dot.style.fill = shades.get(one.group) ?? "var(--st-primary-color)";
       return (one.dot = dot);
     }),
   );
-  map.svg.setAttribute("aria-label", data.title);
   map.keys.replaceChildren();
-  if (labels.length <= 14)
-    labels.forEach((label) => {
-      const key = part(map.keys, "span", "");
-      part(key, "i", "").style.background = shade(label);
-      key.append(label || "no label");
-    });
-  map.choose(null);
+  for (const [name, shade] of keys) {
+    const key = part(map.keys, "span", "");
+    part(key, "i", "").style.background = shade;
+    key.append(name || "none");
+  }
+  map.note.textContent = note;
+  map.chosen = null;
+  map.choose(map.points.find((one) => one.id === chosen) ?? null);
 }
 
 function made(parent) {
   const map = part(parent, "div", "map");
-  const room = part(map, "div", "room");
+  map.keys = part(map, "div", "keys");
+  map.note = part(map, "p", "note");
+  map.room = part(map, "div", "room");
   map.svg = document.createElementNS(SVG, "svg");
-  map.svg.setAttribute("viewBox", `0 0 ${WIDE} ${HIGH}`);
   map.svg.setAttribute("role", "img");
   map.svg.setAttribute("tabindex", "0");
-  room.appendChild(map.svg);
-  const card = part(room, "div", "card");
+  map.room.appendChild(map.svg);
+  const card = part(map.room, "div", "card");
+  card.setAttribute("role", "status");
   const image = part(card, "img", "");
-  const label = part(card, "b", ""), id = part(card, "span", "");
+  const words = part(card, "div", "");
+  const label = part(words, "b", ""), id = part(words, "span", "");
   image.alt = "";
-  map.keys = part(map, "div", "keys");
   map.image = (uri) => {
     image.hidden = !uri;
     if (uri) image.src = uri;
@@ -75,27 +94,31 @@ function made(parent) {
   let waiting = 0;
   map.choose = (point) => {
     if (map.chosen === point && point) return;
-    map.chosen?.dot.classList.remove("chosen");
     map.chosen = point;
     clearTimeout(waiting);
     card.hidden = !point;
+    map.svg.classList.toggle("some", Boolean(point));
+    for (const one of map.points) {
+      one.dot.classList.toggle("chosen", one === point);
+      one.dot.classList.toggle("same", one.label === point?.label);
+    }
     if (!point) return;
-    point.dot.classList.add("chosen");
+    map.svg.appendChild(point.dot); // over the others
+    const same = map.points.filter((one) => one.label === point.label).length;
     label.textContent = point.label || "no label";
-    id.textContent = point.id;
+    id.textContent = same > 1 && point.label ? `${point.id}, one of ${same}` : point.id;
     map.image(map.pictures.get(point.id));
-    card.classList.toggle("right", point.left > WIDE / 2);
-    card.classList.toggle("low", point.top > HIGH / 2);
-    card.style.setProperty("--x", `${(100 * point.left) / WIDE}%`);
-    card.style.setProperty("--y", `${(100 * point.top) / HIGH}%`);
+    card.classList.toggle("right", point.left > map.width / 2);
+    card.classList.toggle("low", point.top > map.svg.clientHeight / 2);
+    card.style.setProperty("--x", `${point.left}px`);
+    card.style.setProperty("--y", `${point.top}px`);
     if (!map.pictures.has(point.id)) waiting = setTimeout(() => map.ask(point.id), PATIENCE);
   };
   const nearest = (event) => {
-    const box = map.svg.getBoundingClientRect(), ratio = WIDE / box.width;
-    const x = (event.clientX - box.left) * ratio, y = (event.clientY - box.top) * ratio;
-    let best = null, least = NEAR * Math.max(1, ratio);
+    const box = map.svg.getBoundingClientRect();
+    let best = null, least = NEAR;
     for (const one of map.points) {
-      const far = Math.hypot(one.left - x, one.top - y);
+      const far = Math.hypot(one.left - (event.clientX - box.left), one.top - (event.clientY - box.top));
       if (far < least) [best, least] = [one, far];
     }
     map.choose(best);
@@ -104,11 +127,13 @@ function made(parent) {
   map.svg.addEventListener("pointerdown", nearest);
   map.svg.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && map.choose(null));
   map.svg.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") return map.choose(null);
+    const order = event.key === "ArrowUp" || event.key === "ArrowDown" ? map.down : map.across;
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step || !map.points.length) return;
+    if (!step || !order.length) return;
     event.preventDefault();
-    const place = map.points.indexOf(map.chosen);
-    map.choose(map.points[(place + step + map.points.length) % map.points.length]);
+    const place = map.chosen ? order.indexOf(map.chosen) : step > 0 ? -1 : 0;
+    map.choose(order[(place + step + order.length) % order.length]);
   });
   return map;
 }

@@ -1,7 +1,7 @@
 // Rank over strokes; rank 1 is at the top of a logarithmic axis.
 
-const HEIGHT = 150;
-const [LEFT, RIGHT, TOP, BOTTOM] = [44, 14, 14, 30];
+const HEIGHT = 156;
+const [LEFT, RIGHT, TOP, BOTTOM] = [44, 14, 26, 32];
 
 export default function (component) {
   const { data, parentElement } = component;
@@ -31,8 +31,9 @@ function draw(figure, { ranks, ticks }) {
     svg.append(label(LEFT - 10, y(tick) + 4, tick.toLocaleString("en"), "end"));
   }
   const step = Math.ceil((last - first + 1) / Math.max(2, Math.floor(width / 60)));
-  for (let count = first; count <= last; count += step) svg.append(label(x(count), HEIGHT - 14, count, "middle"));
-  svg.append(label(LEFT - 10, HEIGHT - 14, "strokes", "end"));
+  for (let count = first; count <= last; count += step) svg.append(label(x(count), HEIGHT - 16, count, "middle"));
+  svg.append(label(LEFT - 10, 10, "rank", "end"));
+  svg.append(label(width - RIGHT, HEIGHT - 1, "strokes drawn", "end"));
   svg.append(made("polyline", { class: "way", points: ranks.map(([count, rank]) => `${x(count)},${y(rank)}`).join(" ") }));
   for (const [count, rank] of ranks) {
     const dot = made("circle", { cx: x(count), cy: y(rank), r: 4.5 });

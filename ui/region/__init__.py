@@ -53,6 +53,7 @@ def region(
         given: What is searched with now.
         found: What one can click on, in the mode "object".
     """
+    seen = _sent(key).get("at")
     regions = None
     if found is not None:
         place = found.placement
@@ -71,6 +72,7 @@ def region(
             "box": given.box,
             "number": given.number,
             "regions": regions,
+            "seen": seen if type(seen) is int else 0,
         },
         on_region_change=lambda: None,
     )
@@ -78,9 +80,8 @@ def region(
 
 def chosen_region(key: str, photo: str) -> Region:
     """What was chosen on a photo, checked as far as its kind goes: anybody can send anything."""
-    state = st.session_state.get(key)
-    sent = state.get("region") if isinstance(state, Mapping) else None
-    if not isinstance(sent, Mapping) or sent.get("photo") != photo:
+    sent = _sent(key)
+    if sent.get("photo") != photo:
         return Region()
     mode, box, number = (sent.get(name) for name in ("mode", "box", "number"))
     if mode == "box" and box is not None and _is_box(box):
@@ -89,6 +90,12 @@ def chosen_region(key: str, photo: str) -> Region:
     if mode == "object" and type(number) is int:
         return Region("object", number=number)
     return Region()
+
+
+def _sent(key: str) -> Mapping[str, Any]:
+    state = st.session_state.get(key)
+    sent = state.get("region") if isinstance(state, Mapping) else None
+    return sent if isinstance(sent, Mapping) else {}
 
 
 def _is_box(box: Any) -> bool:  # noqa: ANN401

@@ -29,15 +29,19 @@ class View {
     this.said = root.querySelector(".said");
     this.buttons = [...root.querySelectorAll("[data-mode]")].filter((one) => one !== this.view);
     this.drag = null;
+    this.sent = 0;
     this.listen();
   }
 
   receive(data) {
     if (this.drag) return;
+    const late = this.data?.photo === data.photo && data.seen < this.sent; // answers an older choice
     this.data = data;
-    this.mode = data.mode;
-    this.box = data.mode === "box" ? data.box : null;
-    this.number = data.number;
+    if (!late) {
+      this.mode = data.mode;
+      this.box = data.mode === "box" ? data.box : null;
+      this.number = data.number;
+    }
     if (this.image.src !== data.picture) this.image.src = data.picture;
     this.render();
   }
@@ -50,8 +54,9 @@ class View {
   }
 
   tell() {
-    const sent = { photo: this.data.photo, mode: this.mode };
     if (this.mode === "box" && !this.box) return; // until there is one, the answer stays
+    this.sent = Date.now();
+    const sent = { photo: this.data.photo, mode: this.mode, at: this.sent };
     if (this.mode === "box") sent.box = this.box;
     if (this.mode === "object") sent.number = this.number;
     this.send(sent);

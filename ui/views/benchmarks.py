@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from indexer.collection import Item
 from indexer.disk import DiskCollection
 from retrieval.comparison import compare
 from retrieval.comparison_page import comparison_parts
@@ -18,8 +19,9 @@ from retrieval.saved_reports import REPORT
 from train.reports import EpochReport, read_metrics
 from ui.embedding_map import asked, embedding_map
 from ui.report_view import report_view
-from ui.resources import opened
+from ui.resources import Opened, opened
 from ui.started import runs_folder
+from ui.text import shown
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
 
@@ -29,9 +31,16 @@ LISTED = 40
 POINTS = 2000
 """Pictures on the map, from all over the collection."""
 
+COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00",
+    "#8c6bb1", "#7f7f00", "#e7298a", "#1b9e9e", "#a0522d", "#7f7f7f",
+)  # fmt: skip
+"""Of groups on the map: as far apart as twelve can be on light and on dark ground."""
+
+_LINES = ("#0b7fb0", "#d9820f")
 _REPORTS, _TRAINING, _MAP = "Evaluations", "Training", "Map"
 _PART, _FIRST, _SECOND, _K = (f"benchmarks_{name}" for name in ("part", "first", "second", "k"))
-_RUN, _POINT, _VIEW = (f"benchmarks_{name}" for name in ("run", "map", "view"))
+_RUN, _POINT, _VIEW, _FIELD = (f"benchmarks_{name}" for name in ("run", "map", "view", "field"))
 
 
 class Benchmarks(PageView):
@@ -156,6 +165,7 @@ def _curves(epochs: list[EpochReport]) -> None:
             },
             x="epoch",
             y=[name, second],
+            color=list(_LINES),
             x_label="epoch",
             y_label="percent",
         )
@@ -166,6 +176,7 @@ def _curves(epochs: list[EpochReport]) -> None:
             {"epoch": [one.epoch for one in learned], "loss": [one.loss for one in learned]},
             x="epoch",
             y="loss",
+            color=_LINES[0],
             x_label="epoch",
             y_label="loss",
         )
@@ -176,24 +187,57 @@ def _map(folder: Path) -> None:
     collection = this.collection
     rows, plane = _plane(folder, this.collection.generation, collection)
     items = collection.items
-    shown = [items[row] for row in rows]
+    some = [items[row] for row in rows]
+    field = _coloured_by(this)
+    groups = [_group(item, field) for item in some]
     wanted = asked(_POINT)
     picture = None
     if wanted is not None and wanted in collection:
         uri = card_of(collection, collection.get(wanted))["picture"]
         picture = (wanted, uri) if uri else None
     points = [
-        {"id": item.id, "label": item.label, "x": round(float(x), 4), "y": round(float(y), 4)}
-        for item, (x, y) in zip(shown, plane.points, strict=True)
+        {
+            "id": item.id,
+            "label": item.label,
+            "group": group,
+            "x": round(float(x), 4),
+            "y": round(float(y), 4),
+        }
+        for item, group, (x, y) in zip(some, groups, plane.points, strict=True)
     ]
-    some = f"{len(rows):,} of {len(items):,}" if len(rows) < len(items) else f"{len(items):,}"
+    count = f"{len(rows):,} of {len(items):,}" if len(rows) < len(items) else f"{len(items):,}"
     st.caption(
-        f"{some} pictures by the two directions in which their vectors vary most, which is "
+        f"{count} pictures by the two directions in which their vectors vary most, which is "
         f"{percent(plane.kept)} % of all variance: neighbours here need not be neighbours in a "
-        "search. Point at one to see it."
+        "search. Point at one, or touch it, to see it and all of its label."
     )
-    title = f"Map of {some} pictures; arrow keys go from one to the next"
-    embedding_map(_POINT, points, title=title, picture=picture)
+    title = f"Map of {count} pictures; arrow keys go from one to the next"
+    keys, note = _keys(field, sorted(set(groups)))
+    embedding_map(_POINT, points, keys=keys, note=note, title=title, picture=picture)
+
+
+def _coloured_by(this: Opened) -> str:
+    """Field whose values are told apart by colours: what has few of them, if anything has."""
+    texts = [one for one in this.fields() if one.kinds == {"text"} and one.choices]
+    few = [
+        one.name
+        for one in texts
+        if 1 < len(one.choices) <= len(COLOURS) and not set(one.name) & set('."')
+    ]
+    if len(few) < 2:
+        return few[0] if few else "label"
+    return str(st.segmented_control("Colours", few, default=few[0], required=True, key=_FIELD))
+
+
+def _group(item: Item, field: str) -> str:
+    value = item.label if field == "label" else item.payload.get(field)
+    return shown(value) if isinstance(value, str) else ""
+
+
+def _keys(field: str, groups: list[str]) -> tuple[list[tuple[str, str]], str]:
+    if len(groups) <= len(COLOURS):
+        return list(zip(groups, COLOURS, strict=False)), f"Colours: {field}."
+    return [], f"One colour for all: {len(groups):,} labels are more than colours tell apart."
 
 
 @st.cache_resource(max_entries=2, show_spinner="Drawing the map …")

@@ -102,7 +102,7 @@ def _grid(this: Opened, ids: list[str]) -> None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
     with head.container():
         st.subheader(f"{len(ids):,} of {len(this.collection):,} pictures", anchor=False)
-        st.caption("Click pictures to choose them.")
+        st.caption("Click pictures to see what is known of them, or to remove them.")
     number = head.number_input(f"Page of {pages:,}", 1, pages, key=_NUMBER, width=150)
     if not ids:
         st.info("There is no such picture. Change the condition, or add pictures.")
@@ -141,6 +141,11 @@ def _selection(this: Opened, folder: Path) -> None:
         str(name): value for name, value in item.payload.items()
     }
     report_view("collection_item", [facts({name: shown(str(one)) for name, one in known.items()})])
+    with st.container(key="collection_chosen"):
+        _chosen_buttons(folder, chosen)
+
+
+def _chosen_buttons(folder: Path, chosen: list[str]) -> None:
     count = _counted(len(chosen), "picture")
     st.button("Choose none", on_click=_choose, args=([],), width="stretch")
     with st.popover(f"Remove {count}", icon=":material/delete:", width="stretch"):
@@ -226,9 +231,9 @@ def _check(folder: Path) -> None:
 def _facts(this: Opened) -> None:
     named = {"encoder's name": str(encoder_facts(this.encoder)["name"])}
     known = {
-        name: f"{value:,}" if isinstance(value, int) else shown(value)
+        name.replace("_", " "): f"{value:,}" if isinstance(value, int) else shown(value)
         for name, value in (named | this.collection.info()).items()
-    }
+    } | {"folder": shown(this.collection.folder.name)}
     parts = [section("What it is", "", facts(known))]
     rejected = this.collection.rejected()
     if rejected:

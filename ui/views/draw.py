@@ -41,8 +41,8 @@ class Draw(PageView):
         given = sent(_CANVAS)
         left, right = st.columns((5, 6), gap="medium")
         with left:
-            surface = st.container()
-            below = st.container(horizontal=True)
+            surface = st.container(key="draw_surface")
+            below = st.container(horizontal=True, key="draw_files")
         if not given.number:  # at once: to open a collection takes seconds
             with surface:
                 _surface(given)

@@ -48,7 +48,7 @@ class Recognise(PageView):
             photo = None if given is None else (given.file_id, given.name, given.getvalue())
             _preview(photo)
             alpha = st.select_slider(
-                "Wrong refusals that are allowed",
+                "Known things that may be called unknown",
                 ALPHAS,
                 0.05,
                 format_func=lambda share: f"{100 * share:g} %",
@@ -56,8 +56,8 @@ class Recognise(PageView):
                 help="Alpha: a photo with a p-value up to it is said to be none of the known.",
             )
             st.caption(
-                f"Of photos like those of this collection at most {100 * alpha:g} in 100 are "
-                "wrongly called unknown. More allowed, more strangers are told."
+                f"At most {100 * alpha:g} in 100 photos of what is in this collection are wrongly "
+                "called unknown. Allow more, and more strangers are told."
             )
         with right:
             safely(_answer, folder, photo, alpha)
@@ -90,10 +90,14 @@ def _answer(folder: Path, photo: Photo | None, alpha: float) -> None:
     vector = _vector(this, photo)
     found = known.recognise(vector)
     _verdict(found, known, alpha)
-    for place, likely in enumerate(found.labels[:SHOWN]):
+    listed = found.labels[:SHOWN]
+    before = sum(likely.probability >= found.none for likely in listed)  # in the order of all bars
+    for place, likely in enumerate(listed[:before]):
         _likely(this, vector, likely, place)
     with st.container(border=True):
         _bar("None of these labels", found.none)
+    for place, likely in enumerate(listed[before:], before):
+        _likely(this, vector, likely, place)
     st.caption(
         f"Probabilities are votes of the {known.k} nearest pictures, calibrated by leaving out "
         "each picture of the collection, and each label, in turn; one photo in two is expected to "
@@ -131,13 +135,20 @@ def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
     if found.p <= alpha:
         st.subheader("None of the known labels", anchor=False)
         st.warning(
-            f"It is unlike them: p = {found.p:.3g}. No more than {share} of photos like those of "
-            f"this collection are as far from their nearest. Nearest is {plain(found.nearest)}.",
+            f"It is unlike them: no more than {share} of the photos in this collection are at "
+            f"least as far from the nearest of their label (p = {found.p:.3g}). Nearest is "
+            f"{plain(found.nearest)}.",
             icon=":material/help:",
         )
         return
-    st.subheader(plain(best.label), anchor=False)
-    words = f"p = {found.p:.3g} for being one of the known labels, above {alpha:g}: not refused."
+    unsure = found.none > best.probability
+    st.subheader(plain(f"Perhaps {best.label}" if unsure else best.label), anchor=False)
+    words = (
+        f"It may be one of the known labels: {share} of the photos in this collection are at "
+        f"least as far from the nearest of their label (p = {found.p:.3g}, above {alpha:g})."
+    )
+    if unsure:
+        words += " That it is none of them is likelier than any one of them."
     if known.least_p > alpha:
         words += (
             f" With {known.count:,} pictures no p-value is below {known.least_p:.2g}, so nothing "

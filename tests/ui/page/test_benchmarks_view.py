@@ -10,11 +10,15 @@ from streamlit.testing.v1 import AppTest
 
 from retrieval.comparison import compare
 from retrieval.comparison_page import comparison_parts
+from retrieval.encoder import build_encoder
 from retrieval.evaluation_report import EvaluationReport
 from retrieval.report import report_parts
 from tests.retrieval.runs import made_report
 from tests.ui.page.at_view import all_data_of, at_view, said
+from tests.ui.page.test_photo import stocked
 from train.reports import EpochReport
+from ui.resources import opened
+from ui.views import benchmarks
 
 Opened = Callable[..., AppTest]
 
@@ -132,3 +136,34 @@ def test_the_map_shows_every_picture_and_sends_the_one_asked_for(page: Opened, s
     test.session_state["benchmarks_map"] = {"asked": {"id": "nobody"}}
     (given,) = all_data_of(test.run(), "fgir_embedding_map")
     assert given["picture"] is None
+
+
+def test_the_map_says_what_its_colours_are(
+    page: Opened, shapes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    test = page().run()
+    test.button_group("benchmarks_part").set_value("Map").run()
+    (given,) = all_data_of(test, "fgir_embedding_map")
+    assert [name for name, _ in given["keys"]] == ["cross", "disc", "lying", "standing"]
+    assert len({colour for _, colour in given["keys"]}) == 4
+    assert given["note"] == "Colours: label."
+    assert all(one["group"] == one["label"] for one in given["points"])
+    monkeypatch.setattr(benchmarks, "COLOURS", benchmarks.COLOURS[:3])
+    (given,) = all_data_of(test.run(), "fgir_embedding_map")
+    assert given["keys"] == []
+    assert given["note"].startswith("One colour for all: 4 labels")
+
+
+def test_the_map_is_coloured_by_a_field_of_few_values(
+    page: Opened, shape_photos: Path, monkeypatch: pytest.MonkeyPatch
+):
+    encoder = build_encoder("hog", {"name": "grid", "cells": 8}, size=64)
+    shop = stocked(shape_photos.parent / "map_shop", shape_photos, encoder)
+    test = at_view(monkeypatch, "benchmarks", shop).run()
+    test.button_group("benchmarks_part").set_value("Map").run()
+    assert test.button_group("benchmarks_field").value == "label"
+    test.button_group("benchmarks_field").set_value("colour").run()
+    (given,) = all_data_of(test, "fgir_embedding_map")
+    assert [name for name, _ in given["keys"]] == ["blue", "red"]
+    known = {item.id: item.payload["colour"] for item in opened(shop).collection.items}
+    assert {one["id"]: one["group"] for one in given["points"]} == known

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from retrieval import plugins
 from tests.retrieval.runs import made_report
 from tests.ui.conftest import ROOT
+from ui import views
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs playwright: pip install -e '.[dev]'"
@@ -113,8 +115,35 @@ def test_the_map_shows_a_picture(desk: Page):
     desk.page.wait_for_selector("circle >> nth=15", state="attached")
     desk.page.get_by_role("img", name="Map of 16 pictures").focus()
     desk.page.keyboard.press("ArrowRight")
+    card = desk.page.locator(".map .card")
     desk.page.wait_for_selector(".map .card img[src^='data:image/jpeg']")
-    assert "/" in desk.page.locator(".map .card span").inner_text()
+    assert desk.page.locator(".map .card span").inner_text().endswith(", one of 4")
+    first = points_of(desk)[0]
+    assert desk.page.locator("circle.chosen").get_attribute("cx") == str(first[0])
+    playwright.expect(desk.page.locator("circle.same")).to_have_count(4)
+    desk.page.keyboard.press("ArrowRight")
+    assert desk.page.locator("circle.chosen").get_attribute("cx") == str(points_of(desk)[1][0])
+    desk.page.keyboard.press("Escape")
+    playwright.expect(card).to_be_hidden()
+    desk.page.locator("circle").nth(7).hover(force=True)
+    playwright.expect(card).to_be_visible()
+    desk.page.mouse.move(0, 0)
+    playwright.expect(card).to_be_hidden()
+    assert desk.page.locator(".map .keys span").all_inner_texts() == [
+        "cross", "disc", "lying", "standing",
+    ]  # fmt: skip
+    shades = desk.page.locator("circle").evaluate_all(
+        "dots => dots.map((dot) => getComputedStyle(dot).fill)"
+    )
+    assert len(set(shades)) == 4
+
+
+def points_of(page: Page) -> list[tuple[float, float]]:
+    """Places of the map's points, from left to right."""
+    found = page.page.locator("circle").evaluate_all(
+        "dots => dots.map((dot) => ['cx', 'cy'].map((name) => Number(dot.getAttribute(name))))"
+    )
+    return sorted((x, y) for x, y in found)
 
 
 def test_a_photo_is_added(desk: Page, shape_photos: Path, tmp_path: Path):
@@ -147,18 +176,73 @@ def test_a_picture_is_removed_after_a_yes(desk: Page):
     playwright.expect(desk.page.locator("ol button[aria-pressed='true']")).to_have_count(0)
 
 
-def test_nothing_moves_sideways_on_a_phone(desk: Page):
-    waits = {
-        "Recognise": "text=More allowed, more strangers are told.",
-        "Benchmarks": "text=Hardest classes",
-        "Collection": "ol button img",
-    }
-    for title, there in waits.items():
-        go(desk, title)
-        desk.page.wait_for_selector(there)
-        desk.page.set_viewport_size({"width": 390, "height": 844})
-        desk.page.wait_for_function("document.querySelector('.stMain').clientWidth <= 390")
-        assert desk.wide() == [390, 390]
-        assert desk.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
-        desk.page.set_viewport_size({"width": 1280, "height": 900})
-        desk.page.get_by_role("link", name="Draw").first.wait_for()
+@pytest.fixture(scope="module")
+def phone(browser, address) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        has_touch=True,
+        is_mobile=True,
+        color_scheme="dark",
+    )
+    opened = Page(context.new_page()).open(address)
+    yield opened
+    context.close()
+    assert opened.complaints == []
+
+
+THERE = {
+    "Draw": ".paper canvas",
+    "Photo": "text=Which one is it?",
+    "Recognise": "text=Allow more, and more strangers are told.",
+    "Benchmarks": "text=Hardest classes",
+    "Collection": "ol button img",
+}
+
+
+def test_the_phones_are_asked_about_every_view():
+    assert sorted(THERE) == sorted(plugins.find(views, name).title for name in plugins.names(views))
+
+
+@pytest.mark.parametrize("title", THERE)
+def test_nothing_moves_sideways_on_a_phone(phone: Page, title: str):
+    tab = phone.page.get_by_role("link", name=title)
+    playwright.expect(tab).to_have_count(1)
+    place = tab.bounding_box()
+    assert place["height"] >= 44
+    assert place["y"] + place["height"] <= 844
+    tab.tap()
+    phone.page.wait_for_selector(THERE[title])
+    phone.page.wait_for_selector('.stApp[data-test-script-state="notRunning"]')
+    assert phone.wide() == [390, 390]
+    assert phone.page.evaluate("document.querySelector('.stMain').scrollWidth") <= 390
+
+
+def test_a_desk_has_one_navigation(desk: Page):
+    playwright.expect(desk.page.get_by_role("link", name="Photo")).to_have_count(1)
+
+
+def test_on_a_phone_the_hits_come_before_the_files_of_drawings(phone: Page):
+    go(phone, "Draw")
+    hits = phone.page.locator("ol li img").first.bounding_box()
+    assert phone.page.locator(".paper").bounding_box()["y"] < hits["y"]
+    assert hits["y"] < phone.page.get_by_role("button", name="Save").bounding_box()["y"]
+
+
+def test_on_a_phone_what_is_chosen_can_be_removed_at_once(phone: Page):
+    go(phone, "Collection")
+    phone.page.locator("ol button").first.tap()
+    remove = phone.page.get_by_role("button", name="Remove 1 picture")
+    playwright.expect(remove).to_be_in_viewport()
+    phone.page.get_by_role("button", name="Choose none").tap()
+    playwright.expect(remove).to_have_count(0)
+
+
+def test_a_finger_reads_the_map(phone: Page):
+    go(phone, "Benchmarks")
+    phone.page.get_by_text("Map", exact=True).tap()
+    phone.page.wait_for_selector("circle >> nth=15", state="attached")
+    phone.page.locator("circle").first.tap(force=True)
+    phone.page.wait_for_selector(".map .card img[src^='data:image/jpeg']")
+    card, points = (phone.page.locator(one).bounding_box() for one in (".map .card", ".map svg"))
+    assert card["y"] >= points["y"] + points["height"]  # it hides no point
+    assert phone.wide() == [390, 390]

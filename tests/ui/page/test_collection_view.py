@@ -192,6 +192,7 @@ def test_a_check_tells_what_it_is_and_whether_it_is_whole(
     (about,) = all_data_of(test, "fgir_report_view")
     for fact in ("hog", "exact", "<dt>bytes</dt>"):
         assert fact in about["html"]
+    assert str(shop.parent) not in about["html"]  # others may look at the page
     told: list[int] = []
     real = DiskCollection.verify
     monkeypatch.setattr("indexer.store._MANY", 4)

@@ -34,13 +34,9 @@ def address(shape_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 class PhotoPage(Page):
     """The view Photo and what one does on it."""
 
-    def open_view(self, address: str, *, in_menu: bool) -> "PhotoPage":
+    def open_view(self, address: str, bar: str) -> "PhotoPage":
         self.page.goto(address)
-        if in_menu:
-            self.page.get_by_test_id("stExpandSidebarButton").click()
-        self.page.get_by_role("link", name="Photo").click()
-        if in_menu:
-            self.page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        self.page.locator(bar).get_by_role("link", name="Photo").click()
         self.heading("Which one is it?")
         self.page.wait_for_selector("ol li img")
         return self
@@ -62,11 +58,25 @@ class PhotoPage(Page):
         box = self.page.locator(".photo img").bounding_box()
         return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
+    def drag_by_finger(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Over the photo, in shares of its sides."""
+        finger = self.page.context.new_cdp_session(self.page)
+        for step in range(9):
+            share = step / 8
+            at = [a + share * (b - a) for a, b in zip(start, end, strict=True)]
+            x, y = self.on_photo(at[0], at[1])
+            kind = "touchMove" if step else "touchStart"
+            finger.send(
+                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+            )
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        finger.detach()
+
 
 @pytest.fixture
 def desk(browser: Any, address: str) -> Iterator[PhotoPage]:  # noqa: F811
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = PhotoPage(context.new_page()).open_view(address, in_menu=False)
+    opened = PhotoPage(context.new_page()).open_view(address, "header")
     yield opened
     context.close()
     assert opened.complaints == []
@@ -77,7 +87,7 @@ def phone(browser: Any, address: str) -> Iterator[PhotoPage]:  # noqa: F811
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True
     )
-    opened = PhotoPage(context.new_page()).open_view(address, in_menu=True)
+    opened = PhotoPage(context.new_page()).open_view(address, ".st-key-fgir_tabs")
     yield opened
     context.close()
     assert opened.complaints == []
@@ -199,3 +209,26 @@ def test_on_a_phone(phone: PhotoPage, shape_photos: Path, tmp_path: Path):
     window.get_by_role("button", name="Close").tap()
     window.wait_for(state="detached")
     phone.says("16 of 16 pictures, best first")
+
+
+def test_a_finger_draws_the_box_and_moves_its_corner(phone: PhotoPage, shape_photos: Path):
+    page = phone.page
+    phone.upload(shape_photos / "cross" / "3.png")
+    phone.best("cross/3.png")
+    page.get_by_role("button", name="Box").tap()
+    page.locator(".photo").scroll_into_view_if_needed()
+    before = page.evaluate("document.querySelector('.stMain').scrollTop")
+
+    phone.drag_by_finger((0.1, 0.2), (0.9, 0.7))
+    phone.says("Searching with a box, 80 % of the width and 50 % of the height.")
+    phone.drag_by_finger((0.9, 0.7), (0.6, 0.9))
+    phone.says("Searching with a box, 50 % of the width and 70 % of the height.")
+    phone.drag_by_finger((0.3, 0.5), (0.4, 0.5))  # the answer to the corner is still on its way
+    page.wait_for_selector('.stApp[data-test-script-state="notRunning"]')
+    place, photo = page.locator(".box").bounding_box(), page.locator(".photo img").bounding_box()
+    assert (place["x"] - photo["x"]) / photo["width"] == pytest.approx(0.2, abs=0.01)
+    phone.says("Searching with a box, 50 % of the width and 70 % of the height.")
+    assert page.evaluate("document.querySelector('.stMain').scrollTop") == before
+    assert all(
+        corner.bounding_box()["width"] >= 44 for corner in page.locator("[data-corner]").all()
+    )

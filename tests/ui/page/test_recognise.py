@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from indexer.choice import EngineChoice
 from indexer.disk import DiskCollection
-from indexer.recognition import Recogniser
+from indexer.recognition import Likely, Recogniser, Recognition
 from retrieval.images import decode
 from tests.ui.page.at_view import all_data_of, at_view, said
 from ui import resources
@@ -49,7 +49,10 @@ def stripes() -> bytes:
 def test_first_it_says_what_it_does(page: Opened, shapes: Path):
     test = page(shapes).run()
     assert "16 labelled pictures of 4 labels" in said(test)
-    assert "at most 5 in 100 are wrongly called unknown" in said(test)
+    assert (
+        "At most 5 in 100 photos of what is in this collection are wrongly called unknown"
+        in said(test)
+    )
     assert all_data_of(test, "fgir_pictures") == []
 
 
@@ -75,9 +78,13 @@ def test_a_photo_gets_its_label_with_evidence(page: Opened, shapes: Path):
         assert notes == sorted(notes, reverse=True)
         assert not row["choosable"]
     words = said(test)
-    assert f"p = {found.p:.3g} for being one of the known labels" in words
+    assert found.p is not None
+    assert f"It may be one of the known labels: {100 * found.p:.1f} %" in words
+    assert f"(p = {found.p:.3g}, above 0.05)" in words
     bars = [one.proto.text for one in test.get("progress")]
-    assert bars[-1] == f"**None of these labels** — {100 * found.none:.1f} %"
+    assert f"**None of these labels** — {100 * found.none:.1f} %" in bars
+    shares = [float(bar.split("— ")[1].removesuffix(" %")) for bar in bars]
+    assert shares == sorted(shares, reverse=True)
 
 
 def test_alpha_decides_whether_it_is_one_of_them(page: Opened, shapes: Path):
@@ -89,9 +96,24 @@ def test_alpha_decides_whether_it_is_one_of_them(page: Opened, shapes: Path):
     assert not test.warning
     test.select_slider(key="recognise_alpha").set_value(0.1).run()
     assert test.subheader[0].value == "None of the known labels"
-    assert "It is unlike them: p = 0.0588" in test.warning[0].value
+    assert test.warning[0].value.startswith("It is unlike them: no more than 5.9 % of")
+    assert "(p = 0.0588)" in test.warning[0].value
     test.select_slider(key="recognise_alpha").set_value(0.02).run()
     assert not test.warning
+
+
+def test_a_label_that_is_less_likely_than_none_is_a_perhaps(
+    page: Opened, shapes: Path, monkeypatch: pytest.MonkeyPatch
+):
+    told = Recognition((Likely("disc", 0.4), Likely("lying", 0.1)), 0.5, "disc", 0.3)
+    monkeypatch.setattr(Recogniser, "recognise", lambda *_: told)
+    test = page(shapes).run()
+    test.file_uploader(key="recognise_photo").upload("a.png", lying(), "image/png")
+    test.run()
+    assert test.subheader[0].value == "Perhaps disc"
+    assert "none of them is likelier than any one of them" in said(test)
+    bars = [one.proto.text.split(" —")[0] for one in test.get("progress")]
+    assert bars == ["**None of these labels**", "**disc**", "**lying**"]
 
 
 def test_a_photo_is_encoded_once(page: Opened, shapes: Path, monkeypatch: pytest.MonkeyPatch):
