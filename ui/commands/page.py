@@ -1,7 +1,7 @@
 """``fgir ui``."""
 
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
@@ -101,11 +101,13 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
     words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
     app = Path(__file__).parents[1] / "app.py"
     shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
-    ready = Thread(target=make_ready, args=(collection.absolute(),))  # as the page names it
+    ended = Event()
+    ready = Thread(target=make_ready, args=(collection.absolute(), ended))  # as the page names it
     ready.start()
     try:
         main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
     finally:
+        ended.set()
         ready.join()
 
 
