@@ -39,6 +39,7 @@ from .filters import Condition, check
 from .grown import GrowingEngine
 from .locks import WriteLock
 from .manifest import ENCODER, LOCK, STORE, Manifest, Seal, State
+from .mapped import rows_at
 from .opening import check_for_writing, check_whole, clear_leftovers, read_for_search
 from .rows import Row, as_stored, as_text, check_fingerprint, check_vectors, rows_of
 from .snapshot import Snapshot
@@ -298,6 +299,21 @@ class DiskCollection:
         if where is None:
             return (row.item() for row in rows)
         return (rows[place].item() for place in np.flatnonzero(view.matching(where)).tolist())
+
+    def some_items(self, count: int, where: Condition | None = None) -> list[Item]:
+        """At most ``count`` items from all over those that match, the same ones at each asking.
+
+        Only they are read. Their order is that of :attr:`vectors`.
+        """
+        if where is not None:
+            check(where)
+        view = self._current()
+        rows = view.snapshot.rows
+        matching = None if where is None else np.flatnonzero(view.matching(where))
+        total = len(rows) if matching is None else len(matching)
+        spread = np.unique(np.linspace(0, total - 1, min(count, total)).astype(np.int64))
+        places = spread if matching is None else matching[spread]
+        return [row.item() for row in rows_at(rows, places)]
 
     @property
     def items(self) -> list[Item]:

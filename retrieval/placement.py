@@ -1,13 +1,16 @@
 """Where the cells of a map lie in the picture, as the transform has shown it to the encoder."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from .object_box import object_box
-from .transforms import Transform
+
+if TYPE_CHECKING:
+    from .transforms import Transform
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) as fractions of width and height: any copy of the picture will do."""
@@ -62,7 +65,7 @@ class Placement:
         return _back(y, self.shown[1::2], self.filled[1::2])
 
 
-def placement(transform: Transform, image: Image.Image) -> Placement:
+def placement(transform: "Transform", image: Image.Image) -> Placement:
     """How a transform places an RGB picture in the network's input."""
     return _PLACED[transform.fit](transform, image)
 
@@ -83,21 +86,21 @@ def _cells(
     return np.where((share >= 0) & (share < 1), np.clip(cells, 0, count - 1), -1)
 
 
-def _whole(transform: Transform, image: Image.Image) -> Placement:
+def _whole(transform: "Transform", image: Image.Image) -> Placement:
     return Placement()
 
 
-def _crop(transform: Transform, image: Image.Image) -> Placement:
+def _crop(transform: "Transform", image: Image.Image) -> Placement:
     side = min(image.size) * transform.crop_share
     x, y = side / image.width / 2, side / image.height / 2
     return Placement(shown=(0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y))
 
 
-def _pad(transform: Transform, image: Image.Image) -> Placement:
+def _pad(transform: "Transform", image: Image.Image) -> Placement:
     return Placement(filled=_laid(image.size, transform.size, transform.size))
 
 
-def _object(transform: Transform, image: Image.Image) -> Placement:
+def _object(transform: "Transform", image: Image.Image) -> Placement:
     found = object_box(image)
     if found is None:
         return _pad(transform, image)
@@ -106,7 +109,7 @@ def _object(transform: Transform, image: Image.Image) -> Placement:
     return Placement(_part(found.box, image.size), filled)
 
 
-def _stretch(transform: Transform, image: Image.Image) -> Placement:
+def _stretch(transform: "Transform", image: Image.Image) -> Placement:
     found = object_box(image)
     if found is None:
         return Placement()

@@ -4,16 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from indexer.build import BuildResult, build_collection
 from indexer.disk import DiskCollection
 from indexer.sources import Entry, labelled
-from retrieval.encoder import Encoder
-from retrieval.encoder_pair import EncoderPair
 from retrieval.errors import StorageError
 from retrieval.files import write_atomically
 from retrieval.images import ImageError
-from ui.picture_readers import PictureReaders
+
+if TYPE_CHECKING:
+    from retrieval.encoder import Encoder
+    from retrieval.encoder_pair import EncoderPair
+    from ui.picture_readers import PictureReaders
 
 
 @dataclass
@@ -38,11 +41,11 @@ def photos_folder(collection: Path) -> Path:
 
 def add_photos(
     folder: Path,
-    encoder: Encoder | EncoderPair,
+    encoder: "Encoder | EncoderPair",
     photos: Sequence[tuple[str, bytes]],
     label: str,
     *,
-    readers: PictureReaders,
+    readers: "PictureReaders",
     on_progress: Callable[[int], None],
 ) -> Added:
     """Add photos to a collection and keep their files beside it.

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from PIL import Image
@@ -11,10 +12,13 @@ from PIL import Image
 from retrieval.errors import BadInputError, FgirError
 from retrieval.images import ImageError
 from ui.clipboard import clipboard
-from ui.resources import Opened, readers
+from ui.resources import readers
 from ui.text import shown
 from ui.uploads import uploaded
 from ui.widgets import plain
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 MAX_BYTES = 20_000_000
 """Most bytes of a photo; what the server of the page takes at most is a little more."""
@@ -91,7 +95,7 @@ def uploader() -> None:
         st.error(plain(refused), icon=":material/error:")
 
 
-def ask_with(this: Opened, id_: str) -> None:
+def ask_with(this: "Opened", id_: str) -> None:
     """Take an item's picture for the photo."""
     try:
         item = this.collection.get(id_)

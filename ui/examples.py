@@ -1,6 +1,7 @@
 """Hits that a visitor wants more of, and hits that are not meant."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -8,8 +9,10 @@ import streamlit as st
 from indexer.collection import Vectors
 from retrieval.relevance_feedback import moved_query
 from ui.hits import Action
-from ui.resources import Opened
 from ui.widgets import plain
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 MORE, LESS = "more", "less"
 
@@ -43,7 +46,7 @@ def forget_examples() -> None:
     st.session_state[_KEPT] = {}
 
 
-def moved(this: Opened, vector: Vectors) -> Vectors:
+def moved(this: "Opened", vector: Vectors) -> Vectors:
     """The query, (1, dim), as the examples that are still in the collection move it.
 
     Raises:
@@ -55,7 +58,7 @@ def moved(this: Opened, vector: Vectors) -> Vectors:
     return moved_query(vector[0], rows[MORE], rows[LESS])[None]
 
 
-def given_examples(this: Opened) -> None:
+def given_examples(this: "Opened") -> None:
     """A button for each example, which takes it back."""
     if not examples():
         return
@@ -73,7 +76,7 @@ def given_examples(this: Opened) -> None:
             )
 
 
-def _vectors(this: Opened, name: str) -> Vectors:
+def _vectors(this: "Opened", name: str) -> Vectors:
     ids = [id_ for id_, kind in examples().items() if kind == name and id_ in this.collection]
     return np.array([this.collection.vector(id_) for id_ in ids], np.float32).reshape(
         len(ids), this.collection.dim

@@ -1,19 +1,23 @@
 """Conditions that a visitor puts together from what is known of items."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from indexer.field_summaries import FieldSummary
 from indexer.filter_text import parse
 from indexer.filters import And, Condition, Equal, In, Range
-from ui.resources import Opened
 from ui.text import shown
 from ui.widgets import plain
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 OFFERED = 8
 """Fields that have a widget of their own; the others are asked for in the condition."""
 
 
-def filters(this: Opened, key: str) -> Condition | None:
+def filters(this: "Opened", key: str) -> Condition | None:
     """Show the filters.
 
     Args:

@@ -2,14 +2,17 @@
 
 import hashlib
 import math
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from indexer.filters import Condition, matches
 from retrieval.strokes import Drawing
 from ui.rank_chart import rank_chart
-from ui.resources import Opened
 from ui.widgets import plain
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 MOMENTS = 40
 """Most moments of a drawing at which the rank is looked up."""
@@ -20,7 +23,7 @@ KEPT = 2000
 _RANKS = "followed.ranks"
 
 
-def followed(this: Opened, drawing: Drawing | None, meant: str, where: Condition | None) -> None:
+def followed(this: "Opened", drawing: Drawing | None, meant: str, where: Condition | None) -> None:
     """Show where the meant item stands among those of a condition, and how it came there."""
     if meant not in this.collection:
         st.info("The picture that you meant is no longer in the collection. Choose another one.")
@@ -60,7 +63,7 @@ def moments(drawing: Drawing) -> list[int]:
     return [*range(step, count, step), count]
 
 
-def _rank(this: Opened, begun: Drawing, meant: str, where: Condition | None) -> int | None:
+def _rank(this: "Opened", begun: Drawing, meant: str, where: Condition | None) -> int | None:
     """From 1; None where there is nothing to compare yet."""
     known: dict[str, int | None] = st.session_state.setdefault(_RANKS, {})
     key = _key(this, begun, meant, where)
@@ -71,7 +74,7 @@ def _rank(this: Opened, begun: Drawing, meant: str, where: Condition | None) -> 
     return known[key]
 
 
-def _looked_up(this: Opened, begun: Drawing, meant: str, where: Condition | None) -> int | None:
+def _looked_up(this: "Opened", begun: Drawing, meant: str, where: Condition | None) -> int | None:
     vector = this.vector_of(begun)
     if vector is None:
         return None
@@ -79,7 +82,7 @@ def _looked_up(this: Opened, begun: Drawing, meant: str, where: Condition | None
     return next((hit.rank for hit in found if hit.item.id == meant), None)
 
 
-def _key(this: Opened, begun: Drawing, meant: str, where: Condition | None) -> str:
+def _key(this: "Opened", begun: Drawing, meant: str, where: Condition | None) -> str:
     asked = this.collection.generation, begun.width, begun.height, meant, where
     digest = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass"))
     for stroke in begun.strokes:

@@ -1,29 +1,51 @@
-"""What is done while the first visitor of the page is on the way."""
+"""What is loaded beside the page, before and while its first visitor is on the way."""
 
 import gc
 import importlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 
 import streamlit as st
 
+from retrieval import plugins
 from retrieval.errors import FgirError
+from ui import views
+
+HEAD_START = 5.0
+"""Seconds in which the first visitor may come and is shown the page before PyTorch is loaded."""
 
 
-def make_ready(folder: Path) -> None:
-    """Load what every visit needs: PyTorch, the collection with its encoder, and pandas.
+def make_ready(folder: Path, ended: Event) -> None:
+    """Load the views, which is quick; then what answers need: the collection with its encoder.
 
-    What is in memory then stays as long as the page, so it is taken out of Python's search for
-    garbage: Streamlit has one after every answer, which would go through all of PyTorch each time.
+    Whoever comes before that is loaded makes it begin, when the view is shown as far as it can be
+    without. Python runs one thread at a time, so to begin at once would take half of the time from
+    what the visitor waits for.
 
     Args:
         folder: Of the collection. If it cannot be opened, the page says so to those who come.
+        ended: Set when nobody can come any more.
+    """
+    for name in plugins.names(views):
+        plugins.module(views, name)
+    if ended.wait(HEAD_START):
+        return
+    with suppress(FgirError):
+        _open(folder)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """What is loaded within stays as long as the page: it is taken out of the search for garbage.
+
+    Streamlit has such a search after every answer, which would go through all of PyTorch each time.
     """
     gc.disable()  # nothing that is being loaded is garbage
     try:
-        with suppress(FgirError):
-            _open(folder)
-        importlib.import_module("pandas")  # by which Streamlit shows its first component
+        yield
+        importlib.import_module("pandas")  # by which Streamlit shows pictures of ours
     finally:
         gc.freeze()
         gc.enable()

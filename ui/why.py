@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from PIL import Image
@@ -10,10 +11,12 @@ from PIL import Image
 from indexer.collection import SearchHit
 from retrieval.data import Modality
 from retrieval.errors import FgirError
-from retrieval.explain import ExplainedPair
-from retrieval.explanation_pictures import panels, shown_correspondences, sums
-from ui.resources import Opened, readers
+from ui.resources import readers
 from ui.widgets import plain, safely
+
+if TYPE_CHECKING:
+    from retrieval.explain import ExplainedPair
+    from ui.opened import Opened
 
 _GAP = 16
 
@@ -36,7 +39,7 @@ def asked_why(key: str) -> str | None:
 
 def why(
     key: str,
-    this: Opened,
+    this: "Opened",
     hits: Sequence[SearchHit],
     query: Callable[[], Image.Image],
     *,
@@ -64,7 +67,7 @@ def why(
 
 
 def _shown(
-    this: Opened,
+    this: "Opened",
     hit: SearchHit,
     query: Callable[[], Image.Image],
     modality: Modality,
@@ -90,7 +93,9 @@ def _shown(
     _panels(explained, asked, found)
 
 
-def _panels(explained: ExplainedPair, asked: Image.Image, found: Image.Image) -> None:
+def _panels(explained: "ExplainedPair", asked: Image.Image, found: Image.Image) -> None:
+    from retrieval.explanation_pictures import panels, shown_correspondences, sums
+
     rows = panels(explained, asked, found)
     pairs = [_beside(left, right) for left, right in zip(*rows, strict=True)]
     numbered = len(shown_correspondences(explained))

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from indexer.collection import Item, SearchHit
@@ -96,11 +95,9 @@ def some_cards(
     collection: DiskCollection, count: int, where: Condition | None = None
 ) -> list[dict[str, Any]]:
     """Items from all over what a condition holds for, without rank or score."""
-    items = list(collection.each_item(where))
-    places = np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))
     return [
-        card_of(collection, items[place]) | {"rank": None, "score": None}
-        for place in (places if items else [])
+        card_of(collection, item) | {"rank": None, "score": None}
+        for item in collection.some_items(count, where)
     ]
 
 

@@ -98,10 +98,11 @@ def canvas(key: str, *, shown: int, loaded: Loaded | None = None) -> None:
     """
     _component(
         key=key,
-        data={
+        data={  # plain values: for a list or an object Streamlit loads pandas
             "shown": shown,
             "loaded": None if loaded is None else vars(loaded),
-            "limits": {"strokes": MAX_STROKES, "points": MAX_POINTS},
+            "most_strokes": MAX_STROKES,
+            "most_points": MAX_POINTS,
         },
         on_drawing_change=lambda: None,
     )

@@ -72,7 +72,7 @@ class Pad {
 
   receive(data) {
     this.observe();
-    this.limits = data.limits;
+    this.limits = { strokes: data.most_strokes, points: data.most_points };
     this.shown = data.shown;
     if (data.loaded && data.loaded.token !== this.loaded) {
       this.loaded = data.loaded.token;

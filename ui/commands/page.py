@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
@@ -118,12 +118,14 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
     ]
     server = Path(__file__).parents[1] / "page_server.py"
     shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
-    ready = Thread(target=make_ready, args=(collection.absolute(),))  # as the page names it
+    ended = Event()
+    ready = Thread(target=make_ready, args=(collection.absolute(), ended))  # as the page names it
     ready.start()
     try:
         with suppress(Abort):  # Ctrl-C
             main_run.main([*words, str(server), "--", *shown], standalone_mode=False)
     finally:
+        ended.set()
         ready.join()
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from retrieval.placement import WHOLE, Box
-from retrieval.regions import ObjectRegions
+
+if TYPE_CHECKING:
+    from retrieval.regions import ObjectRegions
 
 _HERE = files(__name__)
 _component = st.components.v2.component(
@@ -42,7 +44,7 @@ def region(
     photo: str,
     picture: str,
     given: Region,
-    found: ObjectRegions | None,
+    found: "ObjectRegions | None",
 ) -> None:
     """Show the photo.
 

@@ -2,11 +2,11 @@
 
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from indexer.disk import DiskCollection
-from indexer.duplicates import Duplicate, duplicate_groups
 from indexer.filter_text import parse
 from retrieval.errors import FgirError
 from retrieval.evaluation import encoder_facts
@@ -14,10 +14,14 @@ from retrieval.html_page import cell, facts, notes, section, table
 from ui.adding import add_photos, photos_folder
 from ui.pictures import pictures
 from ui.report_view import report_view
-from ui.resources import Opened, opened, readers
+from ui.resources import opened, readers
 from ui.text import shown
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
+
+if TYPE_CHECKING:
+    from indexer.duplicates import Duplicate
+    from ui.opened import Opened
 
 PAGE = 24
 """Pictures on a page."""
@@ -96,7 +100,7 @@ def _first_page() -> None:
     st.session_state[_NUMBER] = 1
 
 
-def _grid(this: Opened, ids: list[str]) -> None:
+def _grid(this: "Opened", ids: list[str]) -> None:
     pages = max(1, -(-len(ids) // PAGE))
     st.session_state[_NUMBER] = min(st.session_state.get(_NUMBER, 1), pages)
     head = st.container(horizontal=True, vertical_alignment="bottom")
@@ -122,13 +126,13 @@ def _choose(ids: list[str]) -> None:
     st.session_state[_CHOSEN] = ids
 
 
-def _chosen(this: Opened) -> list[str]:
+def _chosen(this: "Opened") -> list[str]:
     """Those that are still there."""
     chosen: list[str] = st.session_state.get(_CHOSEN, [])
     return [one for one in chosen if one in this.collection]
 
 
-def _selection(this: Opened, folder: Path) -> None:
+def _selection(this: "Opened", folder: Path) -> None:
     chosen = _chosen(this)
     if not chosen:
         st.caption("Nothing is chosen.")
@@ -228,7 +232,7 @@ def _check(folder: Path) -> None:
     safely(_duplicates, this)
 
 
-def _facts(this: Opened) -> None:
+def _facts(this: "Opened") -> None:
     named = {"encoder's name": str(encoder_facts(this.encoder)["name"])}
     known = {
         name.replace("_", " "): f"{value:,}" if isinstance(value, int) else shown(value)
@@ -253,7 +257,7 @@ def _escaped(text: str) -> str:
     return escape(shown(text))
 
 
-def _verify(this: Opened) -> None:
+def _verify(this: "Opened") -> None:
     st.subheader("Verify", anchor=False)
     st.caption("Reads every stored byte again and compares it with its checksum.")
     if not st.button("Verify", key="collection_verify"):
@@ -275,7 +279,9 @@ def _verify(this: Opened) -> None:
         st.warning(plain(notice), icon=":material/warning:")
 
 
-def _duplicates(this: Opened) -> None:
+def _duplicates(this: "Opened") -> None:
+    from indexer.duplicates import duplicate_groups
+
     st.subheader("Duplicates", anchor=False)
     st.caption(
         "Pictures that the collection's encoder cannot tell apart, and files that are the same."
@@ -307,7 +313,7 @@ def _duplicates(this: Opened) -> None:
         st.caption(f"{GROUPS} are shown; fgir collection duplicates --csv has all.")
 
 
-def _group(this: Opened, number: int, group: list[Duplicate]) -> None:
+def _group(this: "Opened", number: int, group: "list[Duplicate]") -> None:
     cards = [
         card_of(this.collection, one.item)
         | {"note": "same file" if one.identical else f"{one.likeness:.4f}"}

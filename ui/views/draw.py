@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -16,10 +17,13 @@ from ui.filtering import filters, said_of, say_that_nothing_fulfils
 from ui.followed import followed
 from ui.hits import Action, hits
 from ui.remembered import remembered
-from ui.resources import Opened, opened
+from ui.resources import opened
 from ui.views._page_view import PageView
 from ui.why import ask_why, why
 from ui.widgets import cards_of, safely, some_cards
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 COUNTS = (12, 24, 48, 96)
 """Results one can choose to see."""
@@ -110,7 +114,7 @@ def _answer(folder: Path, given: Sent, below: st.delta_generator.DeltaGenerator)
         why(_KEY, this, found, partial(this.raster_of, drawing), modality=Modality.SKETCH)
 
 
-def _vector(this: Opened, given: Sent, drawing: Drawing) -> Vectors | None:
+def _vector(this: "Opened", given: Sent, drawing: Drawing) -> Vectors | None:
     of = given.text, this.collection.fingerprint
     return remembered(_VECTOR, of, lambda: None if _is_blank(drawing) else this.vector_of(drawing))
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from PIL import Image
@@ -11,18 +12,21 @@ from PIL import Image
 from indexer.collection import SearchHit, Vectors
 from indexer.filters import Condition
 from retrieval.errors import FgirError
-from retrieval.regions import ObjectRegions, cropped, cut_out
 from ui.asked import Asked, ask_with, asked, forget, uploader
 from ui.examples import ACTIONS, examples, forget_examples, given_examples, mark, moved
 from ui.filtering import filters, said_of, say_that_nothing_fulfils
 from ui.hits import Click, hits
 from ui.region import Region, chosen_region, region
 from ui.remembered import remembered
-from ui.resources import Opened, opened, readers
+from ui.resources import opened, readers
 from ui.result_list import as_csv, as_json
 from ui.views._page_view import PageView
 from ui.why import ask_why, asked_why, why
 from ui.widgets import cards_of, safely, some_cards
+
+if TYPE_CHECKING:
+    from retrieval.regions import ObjectRegions
+    from ui.opened import Opened
 
 COUNTS = (12, 24, 48)
 """Results on a page."""
@@ -78,7 +82,7 @@ def _begin_anew(photo: Asked | None) -> None:
             st.session_state.pop(kept, None)
 
 
-def _invitation(this: Opened) -> None:
+def _invitation(this: "Opened") -> None:
     st.subheader("Which one is it?", anchor=False)
     st.caption(
         f"Drop, choose or paste a photo, or begin with one of the {len(this.collection):,} here."
@@ -94,7 +98,7 @@ def _invitation(this: Opened) -> None:
     )
 
 
-def _surface(this: Opened, photo: Asked, given: Region) -> None:
+def _surface(this: "Opened", photo: Asked, given: Region) -> None:
     shown = st.container()
     if photo.example is not None:
         st.button("Take another photo", icon=":material/arrow_back:", on_click=forget)
@@ -107,7 +111,7 @@ def _surface(this: Opened, photo: Asked, given: Region) -> None:
 
 
 def _answer(
-    this: Opened, photo: Asked, given: Region, left: st.delta_generator.DeltaGenerator
+    this: "Opened", photo: Asked, given: Region, left: st.delta_generator.DeltaGenerator
 ) -> None:
     with left, st.expander("Filters", icon=":material/filter_alt:"):
         where = filters(this, _KEY)
@@ -176,25 +180,27 @@ def _save(found: Sequence[SearchHit]) -> None:
             )
 
 
-def _vector(this: Opened, photo: Asked, given: Region) -> Vectors | None:
+def _vector(this: "Opened", photo: Asked, given: Region) -> Vectors | None:
     of = photo.mark, given, this.collection.fingerprint
     return remembered(_VECTOR, of, lambda: this.vector_of_photo(_picture(this, photo, given)))
 
 
-def _picture(this: Opened, photo: Asked, given: Region) -> Image.Image:
+def _picture(this: "Opened", photo: Asked, given: Region) -> Image.Image:
     """What is searched with, before the transform."""
     if given.mode == "whole":
         return _whole(this, photo)
+    from retrieval.regions import cropped, cut_out
+
     picture = readers().pixels(photo.data, photo.name)
     if given.mode == "box":
         return cropped(picture, given.box)
     return cut_out(picture, _regions(this, photo), given.number)
 
 
-def _regions(this: Opened, photo: Asked) -> ObjectRegions:
+def _regions(this: "Opened", photo: Asked) -> "ObjectRegions":
     of = photo.mark, this.collection.fingerprint
     return remembered(_REGIONS, of, lambda: this.regions_of(_whole(this, photo)))
 
 
-def _whole(this: Opened, photo: Asked) -> Image.Image:
+def _whole(this: "Opened", photo: Asked) -> Image.Image:
     return readers().pixels(photo.data, photo.name, this.photo_transform.draft_size)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,9 +13,12 @@ from retrieval.errors import BadInputError
 from retrieval.figures import percent
 from retrieval.images import ImageError
 from ui.pictures import pictures
-from ui.resources import Opened, opened, readers, recogniser
+from ui.resources import opened, readers, recogniser
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Shares of wrong refusals one can allow."""
@@ -105,7 +109,7 @@ def _answer(folder: Path, photo: Photo | None, alpha: float) -> None:
     )
 
 
-def _vector(this: Opened, photo: Photo) -> Vectors:
+def _vector(this: "Opened", photo: Photo) -> Vectors:
     """Made once for a photo, whatever is asked of it."""
     mark = (photo[0], this.collection.fingerprint)
     kept: tuple[tuple[str, str], Vectors] | None = st.session_state.get(_VECTOR)
@@ -157,7 +161,7 @@ def _verdict(found: Recognition, known: Recogniser, alpha: float) -> None:
     st.caption(plain(words))
 
 
-def _likely(this: Opened, vector: Vectors, likely: Likely, place: int) -> None:
+def _likely(this: "Opened", vector: Vectors, likely: Likely, place: int) -> None:
     with st.container(border=True):
         _bar(likely.label, likely.probability)
         hits = this.search(vector, EVIDENCE, Equal("label", likely.label))

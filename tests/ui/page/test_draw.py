@@ -109,7 +109,7 @@ def test_a_filter_does_not_encode_the_drawing_again(
         encoded.append(drawing)
         return real(drawing)
 
-    monkeypatch.setattr("ui.resources.Opened.vector_of", counted)
+    monkeypatch.setattr("ui.opened.Opened.vector_of", counted)
     test = draw(shop, *LYING).run()
     test.multiselect("draw_by_label").set_value(["disc"]).run()
     assert len(encoded) == 1

@@ -58,7 +58,8 @@ def test_an_empty_page_invites_and_shows_some_of_the_collection(page, shapes: Pa
     assert all(card["rank"] is None for card in found["hits"])
     assert all(card["picture"].startswith("data:image/jpeg;base64,") for card in found["hits"])
     canvas = data_of(test, "fgir_canvas")
-    assert canvas == {"shown": 0, "loaded": None, "limits": {"strokes": 500, "points": 20_000}}
+    limits = {"most_strokes": 500, "most_points": 20_000}
+    assert canvas == {"shown": 0, "loaded": None, **limits}
 
 
 @pytest.mark.parametrize(("drawn", "label"), [(LYING, "lying"), (STANDING, "standing")])
@@ -143,7 +144,7 @@ def test_a_mistake_of_ours_is_told_by_an_id_only(
         raise RuntimeError("/secret/path")
 
     test = page(shapes).run()
-    monkeypatch.setattr("ui.resources.Opened.vector_of", broken)
+    monkeypatch.setattr("ui.opened.Opened.vector_of", broken)
     test.session_state["draw_canvas"] = message(1, LYING)
     with caplog.at_level(logging.ERROR, "fgir.ui"):
         test.run()

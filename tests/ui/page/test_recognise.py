@@ -14,7 +14,6 @@ from indexer.disk import DiskCollection
 from indexer.recognition import Likely, Recogniser, Recognition
 from retrieval.images import decode
 from tests.ui.page.at_view import all_data_of, at_view, said
-from ui import resources
 from ui.resources import opened
 from ui.views import recognise as view
 
@@ -120,7 +119,7 @@ def test_a_photo_is_encoded_once(page: Opened, shapes: Path, monkeypatch: pytest
     test = page(shapes).run()
     test.file_uploader(key="recognise_photo").upload("a.png", lying(), "image/png")
     test.run()
-    monkeypatch.setattr(resources.Opened, "vector_of_photo", lambda *_: pytest.fail("again"))
+    monkeypatch.setattr("ui.opened.Opened.vector_of_photo", lambda *_: pytest.fail("again"))
     test.select_slider(key="recognise_alpha").set_value(0.1).run()
     assert test.subheader[0].value == "lying"
     assert not test.error

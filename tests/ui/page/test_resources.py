@@ -11,7 +11,8 @@ from retrieval.encoder import Encoder
 from retrieval.encoding import encode_drawings
 from retrieval.strokes import Drawing, Stroke
 from ui import resources
-from ui.resources import Opened, opened
+from ui.opened import Opened
+from ui.resources import opened
 from ui.widgets import cards_of, plain, some_cards
 
 DRAWING = Drawing((Stroke([[20, 112], [236, 112], [236, 144], [20, 144]]),))
