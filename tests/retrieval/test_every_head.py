@@ -21,7 +21,7 @@ from train import schemes
 
 NAMES = plugins.names(heads)
 CHANNELS, CLASSES = (3, 5), 4
-SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2}
+SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2, "parts": 2}
 
 
 def made(name: str, channels: tuple[int, int] = CHANNELS) -> Head:
@@ -112,10 +112,10 @@ def test_every_weight_learns(name: str) -> None:
     head = made(name).double().train()
     logits = head.of_images(pictures(), seen)
     torch.nn.functional.cross_entropy(logits, torch.arange(3)).backward()  # type: ignore[no-untyped-call]
-    for name, parameter in head.named_parameters():
-        if isinstance(head, LinearHead) or not name.startswith("pooling."):
-            assert parameter.grad is not None, name
-            assert parameter.grad.isfinite().all(), name
+    for weight, parameter in head.named_parameters():
+        if isinstance(head, LinearHead) or not weight.startswith("pooling."):
+            assert parameter.grad is not None, weight
+            assert parameter.grad.isfinite().all(), weight
 
 
 def test_settings_make_the_same_head_again(head: Head) -> None:

@@ -13,7 +13,7 @@ from retrieval.poolings import Pooling
 
 NAMES = plugins.names(poolings)
 CHANNELS = (3, 5)
-SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2}
+SMALL = {"dim": 12, "reduced": 4, "width": 3, "groups": 2, "parts": 2}
 """Sizes that a part may have, for which it need not be as large as it comes."""
 
 
