@@ -102,14 +102,30 @@ class Classifier(nn.Module):
             BadInputError: The classifier is in training mode, where logits depend on chance and on
                 the rest of the batch.
         """
-        if self.training:
-            raise BadInputError("classifier must be in eval mode; got train mode. Call .eval().")
+        self._check_mode()
         rows: NDArray[np.float64] = self(images.to(device_of(self))).cpu().double().numpy()
         return rows
 
     def probabilities(self, images: Tensor) -> NDArray[np.float64]:
         """Of each class, (B, 3, H, W) to (B, K), rows of sum 1."""
         return probabilities(self.logits(images), self.temperature)
+
+    @torch.inference_mode()
+    def attention(self, images: Tensor) -> NDArray[np.float64]:
+        """Where the head looks, (B, 3, H, W) to (B, h, w), 0 or more.
+
+        Raises:
+            BadInputError: The classifier is in training mode.
+        """
+        self._check_mode()
+        check_shape("images", images, ("B", 3, "H", "W"), "One image is a batch of one: x[None].")
+        last, early = self._maps_in_this_precision(images)(images.to(device_of(self)))
+        found: NDArray[np.float64] = self.head.attention(last, early).cpu().double().numpy()
+        return found
+
+    def _check_mode(self) -> None:
+        if self.training:
+            raise BadInputError("classifier must be in eval mode; got train mode. Call .eval().")
 
     def encoder(self) -> Encoder:
         """The encoder that shares these weights: what the head pools, as unit vectors."""

@@ -79,10 +79,7 @@ def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> Trai
     paths = [split.paths[i] for i in learned]
     pictures = Pictures(paths, encoder.transform, config.run.cache_mib, config.run.threads)
     shown = learned[pictures.kept]
-    classes, first, targets = np.unique(
-        split.targets[shown], return_index=True, return_inverse=True
-    )
-    above = split.groups.get("superclass")
+    classes, targets = np.unique(split.targets[shown], return_inverse=True)
     validation = None
     if len(held_out):
         validation = Validation(
@@ -92,11 +89,23 @@ def prepare(config: TrainConfig, benchmark: Benchmark, encoder: Encoder) -> Trai
         pictures,
         targets.astype(np.int64),
         len(classes),
-        None if above is None else [int(group) for group in above[shown][first]],
+        superclasses_of(split, shown),
         validation,
         sha256_of(split),
         tuple(f"left out: {sentence}" for sentence in pictures.rejected),
     )
+
+
+def superclasses_of(split: Split, rows: NDArray[np.int64]) -> list[int] | None:
+    """The superclass of each class that occurs in these rows, in the order of the classes.
+
+    None where the benchmark has no superclasses.
+    """
+    above = split.groups.get("superclass")
+    if above is None:
+        return None
+    _, first = np.unique(split.targets[rows], return_index=True)
+    return [int(group) for group in above[rows][first]]
 
 
 def sha256_of(split: Split) -> str:

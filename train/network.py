@@ -100,6 +100,13 @@ class Network:
         with torch.no_grad():
             return self._outputs(encoder, features, lambda seen: self._maps(learned, seen))
 
+    def descriptors(self, features: Tensor) -> Tensor:
+        """What the pooling makes of :meth:`features`, (B, D'), without gradients."""
+        with torch.no_grad():
+            last, early = self._maps(learned_part(self.encoder, self.frozen_layers), features)
+            described: Tensor = self.encoder.pooling(last, early)
+        return described
+
     def frozen_fingerprint(self) -> str:
         """SHA-256 over the weights of the frozen layers."""
         layers = self.encoder.backbone.layers()[0][: self.frozen_layers]

@@ -209,6 +209,8 @@ class Run:
         started, images, accumulate = time.perf_counter(), 0, self.config.run.accumulate
         chosen = self.sampler.batches(self.epoch)
         steps = -(-len(chosen) // accumulate)
+        if self.step == 0:
+            self.notes += self.task.prepare(self.epoch / self.config.schedule.epochs)
         self._training_mode()
         made = self.batches.epoch(self.epoch, chosen, start=self.step * accumulate)
         for batches in _grouped(made, accumulate):

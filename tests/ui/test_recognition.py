@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from retrieval.classifier import build_classifier
 from retrieval.classifier_folders import save_classifier
@@ -44,6 +45,28 @@ def test_photos_and_folders_are_classified(
         written = list(csv.DictReader(stream))
     assert [row["label"] for row in written[:2]] == [e["name"] for e in found[0]["classes"]]
     assert page.read_text().count("<figure") == 5
+
+
+def test_where_photos_were_looked_at(
+    fgir: Fgir, classifier: Path, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "looked" / "at"
+    asked = ("classify", classifier, photos / "red" / "0.png", photos / "blue" / "0.png", "--json")
+    done = fgir(*asked, "--localise", out)
+    assert done.returncode == 0, done.stderr
+    assert f"pictures: {out}" in done.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["0001-0.png", "0002-0.png"]
+    for one in json.loads(done.stdout):
+        left, top, right, bottom = one["box"]
+        assert 0 <= left < right <= 1
+        assert 0 <= top < bottom <= 1
+    assert json.loads(fgir(*asked).stdout)[0]["box"] is None
+    with Image.open(out / "0001-0.png") as shown, Image.open(photos / "red" / "0.png") as photo:
+        assert max(shown.size) == 480
+        assert shown.width * photo.height == shown.height * photo.width
+    done = fgir(*asked, "--localise", photos / "red" / "0.png")
+    assert done.returncode == 3
+    assert "--localise must be a folder; got the file" in done.stderr
 
 
 def test_none_of_these_is_told_by_a_collection_alone(

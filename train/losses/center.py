@@ -64,12 +64,20 @@ class Center(nn.Module):
         classified = F.cross_entropy(cosines / self.temperature, targets)
         scattered = (embeddings - self.means[targets]).square().sum(dim=1).mean() / 2
         if self.training:
-            self._move(embeddings.detach(), targets)
+            self.means = moved_means(self.means, embeddings.detach(), targets, self.rate)
         return classified + self.weight * scattered
 
-    @torch.no_grad()
-    def _move(self, embeddings: Tensor, targets: Tensor) -> None:
-        away = self.means[targets] - embeddings  # (B, D)
-        total = torch.zeros_like(self.means).index_add(0, targets, away.to(self.means.dtype))
-        counts = torch.bincount(targets, minlength=len(self.means))
-        self.means = self.means - self.rate * total / (1 + counts)[:, None]
+
+def moved_means(means: Tensor, rows: Tensor, targets: Tensor, rate: float) -> Tensor:
+    """Centres after a batch, by the second equation above.
+
+    Args:
+        means: (C, D).
+        rows: (B, D), without gradients.
+        targets: (B,), a class as often as it occurs.
+        rate: alpha.
+    """
+    away = means[targets] - rows  # (B, D)
+    total = torch.zeros_like(means).index_add(0, targets, away.to(means.dtype))
+    counts = torch.bincount(targets, minlength=len(means))
+    return means - rate * total / (1 + counts)[:, None]

@@ -96,16 +96,16 @@ class TripletSoftmax(nn.Module):
         itself = torch.eye(len(targets), dtype=torch.bool, device=targets.device)
         same = (targets[:, None] == targets) & ~itself
         if self.superclasses is None:
-            return _violations(distances, same, targets[:, None] != targets, self.margin)
+            return violations(distances, same, targets[:, None] != targets, self.margin)
         above = self.superclasses[targets]
         related = (above[:, None] == above) & (targets[:, None] != targets)
         strange = above[:, None] != above
-        inner = _violations(distances, same, related, self.margin - self.super_margin)
-        outer = _violations(distances, related, strange, self.super_margin)
+        inner = violations(distances, same, related, self.margin - self.super_margin)
+        outer = violations(distances, related, strange, self.super_margin)
         return (inner + outer) / 2
 
 
-def _violations(distances: Tensor, nearer: Tensor, farther: Tensor, margin: float) -> Tensor:
+def violations(distances: Tensor, nearer: Tensor, farther: Tensor, margin: float) -> Tensor:
     """Mean of margin + D(r, p) - D(r, n) over the triplets of these pairs where it is above 0."""
     gaps = margin + distances[:, :, None] - distances[:, None, :]  # (B, B, B): r, p, n
     gaps = F.relu(gaps) * (nearer[:, :, None] & farther[:, None, :])

@@ -1,12 +1,15 @@
 """What every scheme offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from retrieval.heads import Head, Maps
+
+Describe = Callable[[Tensor], Tensor]
+"""Positions of training pictures, (n,) int64, to their descriptors as they are now, (n, D)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +42,7 @@ class Scheme(nn.Module, ABC):
     when the classifier is saved. It may ask in its ``__init__`` for what its builder knows:
     ``loss`` (the loss of logits and targets that the recipe names), ``num_classes``, ``channels``
     and ``early_channels`` of the maps, ``dim`` of the head's descriptor, ``count`` of the training
-    pictures.
+    pictures, ``superclasses`` (the superclass of each class; None where the benchmark has none).
 
     Attributes:
         head: The kind of head it trains.
@@ -56,6 +59,19 @@ class Scheme(nn.Module, ABC):
     @abstractmethod
     def forward(self, head: Head, seen: Seen, phase: int) -> Tensor:
         """What is made small in a phase: a scalar."""
+
+    def prepare(self, progress: float, targets: Tensor, describe: Describe) -> list[str]:
+        """Look at the training part before an epoch; notes on what was found.
+
+        What is found is kept in buffers: a run that goes on in the middle of an epoch does not
+        prepare it again.
+
+        Args:
+            progress: Share of the run that is done, in [0, 1).
+            targets: (N,) int64, of all training pictures, on the CPU.
+            describe: What the head pools of whole pictures, in evaluation mode.
+        """
+        return []
 
     def learned(self, head: Head, phase: int) -> Collection[nn.Parameter] | None:
         """The weights that move in a phase; None for all of them."""

@@ -109,6 +109,14 @@ class Task(ABC):
             self.data.targets, chosen.classes, chosen.images, chosen.steps, self.config.seed
         )
 
+    def prepare(self, progress: float) -> list[str]:
+        """Look at the training part before an epoch; notes on what was found.
+
+        Args:
+            progress: Share of the run that is done, in [0, 1).
+        """
+        return []
+
     def kept(self, encoder: AnyEncoder) -> AnyEncoder:
         """What is validated and written for an encoder, or its running average, as it is now."""
         return encoder

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +23,8 @@ from .. import logit_losses, schemes
 from ..blending import Blended
 from ..cached import CachedMaps
 from ..config import EncoderConfig, TrainConfig
-from ..data import TrainingData, sha256_of
+from ..data import TrainingData, sha256_of, superclasses_of
+from ..describing import described
 from ..network import Network
 from ..optimization import AnyEncoder
 from ..pictures import Batches, Pictures
@@ -79,6 +80,7 @@ class Recognition(Task):
             early_channels=early_channels,
             dim=self.encoder.pooling.out_dim(self.encoder.backbone.channels),
             count=len(self.data.targets),
+            superclasses=self.data.superclasses,
         )
         _check_scheme(made, chosen["name"], self.encoder.head, self.config, self.ranks)
         return made
@@ -121,6 +123,13 @@ class Recognition(Task):
         made = Batches(pictures, transform, config.augment, config.seed, threads, self.ranks)
         mixup = config.recognition.mixup
         return Blended(made, mixup, config.seed) if mixup else made
+
+    def prepare(self, progress: float) -> list[str]:
+        if self.scheme is None:
+            return []
+        targets = torch.from_numpy(self.data.targets)
+        describe = partial(described, self.data.pictures, self.network)
+        return self.scheme.prepare(progress, targets, describe)
 
     def score(self, encoder: AnyEncoder) -> ValidationScore:
         if self.validation is None:
@@ -225,7 +234,8 @@ def _divided(
     notes = tuple(f"left out: {sentence}" for sentence in pictures.rejected)
     sha256 = sha256_of(split)
     count = len(classifier.classes)
-    return validation, TrainingData(pictures, shown, count, None, None, sha256, notes)
+    above = superclasses_of(split, np.arange(len(targets)))
+    return validation, TrainingData(pictures, shown, count, above, None, sha256, notes)
 
 
 def _check(config: TrainConfig, benchmark: Benchmark, ranks: Ranks) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retrieval.classifier import Classifier
+    from retrieval.placement import Box
 
 _NOT_KNOWN = "whether it is none of these is not known: give a --collection"
 
@@ -29,12 +30,14 @@ class _Answer:
         labels: Most likely classes with their probabilities, best first.
         above: Likewise of superclasses; empty where none were asked for.
         p: Of the hypothesis that its class is in the collection; None where nothing was given.
+        box: Where it was looked at, as fractions; None where nothing was localised.
     """
 
     path: Path
     labels: list[tuple[str, float]]
     above: list[tuple[str, float]]
     p: float | None
+    box: "Box | None"
 
 
 def classify(
@@ -56,6 +59,12 @@ def classify(
     gallery: Annotated[
         Path | None, typer.Option(help="Show photos and their classes in this .html or .png file.")
     ] = None,
+    localise: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a picture of each photo into this folder: where it was looked at."
+        ),
+    ] = None,
     batch_size: options.BatchSize = 32,
     as_json: options.AsJson = False,
 ) -> None:
@@ -72,6 +81,8 @@ def classify(
 
     if gallery is not None and gallery.suffix.lower() not in (".html", ".png"):
         raise BadInputError(f"--gallery must be an .html or .png file; got {gallery}.")
+    if localise is not None and localise.exists() and not localise.is_dir():
+        raise BadInputError(f"--localise must be a folder; got the file {localise}.")
     loaded = load_classifier(classifier)
     above = None if superclass is None else read_superclasses(superclass, loaded.classes)
     paths = _photos(photos)
@@ -88,7 +99,8 @@ def classify(
         [[] for _ in kept] if above is None else _best(*rolled_up(shares, loaded.classes, above), k)
     )
     p = [None] * len(kept) if collection is None else _p_values(loaded, collection, kept)
-    answers = [_Answer(*one) for one in zip(kept, labels, coarse, p, strict=True)]
+    boxes = [None] * len(kept) if localise is None else _localised(loaded, kept, localise)
+    answers = [_Answer(*one) for one in zip(kept, labels, coarse, p, boxes, strict=True)]
     typer.echo(_json(answers) if as_json else _lines(answers))
     if csv is not None:
         _write_csv(csv, answers)
@@ -146,6 +158,29 @@ def _p_values(classifier: "Classifier", folder: Path, photos: Sequence[Path]) ->
     return found
 
 
+def _localised(classifier: "Classifier", photos: Sequence[Path], out: Path) -> list["Box | None"]:
+    """Boxes of photos, of which pictures are written into a folder."""
+    from io import BytesIO
+
+    from retrieval.files import write_atomically
+    from retrieval.localisation_pictures import drawn
+    from retrieval.localising import localise
+    from ui.progress import progress
+
+    out.mkdir(parents=True, exist_ok=True)
+    boxes: list[Box | None] = []
+    with progress("Localising", len(photos)) as advance:
+        for number, photo in enumerate(photos, 1):
+            found = localise(classifier, photo)
+            boxes.append(found.box)
+            written = BytesIO()
+            drawn(found).save(written, "PNG")
+            write_atomically(out / f"{number:04d}-{photo.stem[:100]}.png", written.getbuffer())
+            advance(1)
+    typer.echo(f"pictures: {out}", err=True)
+    return boxes
+
+
 def _lines(answers: Sequence[_Answer]) -> str:
     lines = []
     for one in answers:
@@ -168,6 +203,7 @@ def _json(answers: Sequence[_Answer]) -> str:
             "classes": _plain(one.labels),
             "superclasses": _plain(one.above),
             "p_known": one.p,
+            "box": None if one.box is None else [round(end, 6) for end in one.box],
         }
         for one in answers
     ]
