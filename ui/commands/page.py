@@ -1,6 +1,7 @@
 """``fgir ui``."""
 
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -95,11 +96,17 @@ def run(collection: Path, options: dict[str, object], runs: Path | None = None) 
             "pip install 'fine-grained-image-retrieval[ui]'."
         ) from None
     import ui.app  # noqa: F401  what the page needs is loaded before its first visitor comes
+    from ui.readiness import make_ready
 
     words = [f"--{name}={_word(value)}" for name, value in (OPTIONS | options).items()]
     app = Path(__file__).parents[1] / "app.py"
     shown = [str(one.absolute()) for one in (collection, runs) if one is not None]
-    main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
+    ready = Thread(target=make_ready, args=(collection.absolute(),))  # as the page names it
+    ready.start()
+    try:
+        main_run.main([*words, str(app), "--", *shown], standalone_mode=False)
+    finally:
+        ready.join()
 
 
 def check_port(host: str, port: int) -> None:

@@ -22,6 +22,14 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Collections that were loaded for the first visitor."""
+    folders: list[Path] = []
+    monkeypatch.setattr("ui.readiness.make_ready", folders.append)
+    return folders
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -58,6 +66,14 @@ def test_the_page_is_for_this_machine_and_tells_nobody(
     assert f"http://127.0.0.1:{port}" in done.stderr
     assert "16 pictures" in done.stderr
     assert "no password" not in done.stderr
+
+
+def test_the_collection_is_loaded_before_anybody_comes(
+    fgir: Fgir, shapes: Path, started: list[list[str]], loaded: list[Path]
+):
+    assert fgir("ui", shapes.name, "--port", free_port(), cwd=shapes.parent).returncode == 0
+    assert loaded == [shapes]
+    assert started[0][-1] == str(shapes)  # the page asks for it by the same name
 
 
 def test_every_option_is_one_of_streamlit():
