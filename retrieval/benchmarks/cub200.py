@@ -15,7 +15,8 @@ References:
 """
 
 import math
-from collections.abc import Collection
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,9 @@ def read_annotations(root: Path) -> Annotations:
         place = layout.known(where, rows, image), layout.known(where, numbers, part)
         _only_one(where, np.isnan(keypoints[place][0]))
         x, y, visible = (_decimal(where, value) for value in values)
-        keypoints[place] = x, y, _one_of(where, visible, (0, 1), "visible")
+        if visible not in (0, 1):
+            raise BadInputError(f"{where} must have visible of 0 or 1; got {visible:g}.")
+        keypoints[place] = x, y, visible
     _all_there("bounding_boxes.txt", ~np.isnan(boxes[:, 0]), paths)
     _all_there("parts/part_locs.txt", ~np.isnan(keypoints[:, :, 0]).any(axis=1), paths)
     return Annotations(paths, boxes, tuple(name for _, name in parts.values()), keypoints)
@@ -133,18 +136,52 @@ def read_attributes(root: Path) -> Attributes:
     rows, paths = _photos(layout)
     file = layout.file("attributes/attributes.txt", "attributes.txt", "../attributes.txt")
     names = dict(values for _, values in layout.rows(file, "attribute_id", "attribute_name"))
-    numbers = {attribute: number for number, attribute in enumerate(names)}
-    present = np.zeros((len(rows), len(names)), dtype=np.bool_)
-    certainty = np.zeros((len(rows), len(names)), dtype=np.int8)
-    for where, (image, attribute, said, sure, _) in layout.rows(
-        layout.file("attributes/image_attribute_labels.txt"),
-        *("image_id", "attribute_id", "is_present", "certainty_id", "time"),
+    table = _label_table(layout.file("attributes/image_attribute_labels.txt"))  # (n, 4)
+    photo, attribute = _positions(rows, table[:, 0]), _positions(names, table[:, 1])
+    place = photo * len(names) + attribute
+    first = np.zeros(len(table), dtype=np.bool_)
+    first[np.unique(place, return_index=True)[1]] = True
+    for right, wanted in (
+        (photo >= 0, "have the image_id of a photo"),
+        (attribute >= 0, "have the attribute_id of an attribute"),
+        (np.isin(table[:, 2], (0, 1)), "have is_present of 0 or 1"),
+        (np.isin(table[:, 3], (1, 2, 3, 4)), "have certainty_id of 1 to 4"),
+        (first, "say something new"),
     ):
-        place = layout.known(where, rows, image), layout.known(where, numbers, attribute)
-        _only_one(where, not certainty[place])
-        present[place] = _one_of(where, whole(where, said), (0, 1), "is_present")
-        certainty[place] = _one_of(where, whole(where, sure), (1, 2, 3, 4), "certainty_id")
+        if not right.all():
+            row = int(np.argmin(right))
+            raise BadInputError(
+                f"{SOURCE.name}: image_attribute_labels.txt row {row + 1} must {wanted}; got "
+                f"{' '.join(map(str, table[row]))!r}. Unpack the archive again."
+            )
+    present = np.zeros((len(paths), len(names)), dtype=np.bool_)
+    certainty = np.zeros((len(paths), len(names)), dtype=np.int8)
+    present.flat[place], certainty.flat[place] = table[:, 2], table[:, 3]
     return Attributes(paths, tuple(names.values()), present, certainty)
+
+
+def _label_table(file: Path) -> NDArray[np.int64]:
+    """The first four numbers of each line, (n, 4), in as little time as a list so long allows."""
+    try:
+        with warnings.catch_warnings(action="error"):  # of an empty file
+            return np.loadtxt(
+                file, dtype=np.int64, comments=None, usecols=range(4), ndmin=2, encoding="utf-8"
+            )
+    except (OSError, ValueError, UserWarning) as error:
+        raise BadInputError(
+            f"{SOURCE.name}: {file.name} must be rows of <image_id> <attribute_id> <is_present> "
+            f"<certainty_id> <time>; got a file of which numpy says: {error}"
+        ) from error
+
+
+def _positions(ids: Iterable[str], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each number is among the ids, -1 where it is not."""
+    known = np.array([whole(f"{SOURCE.name}: every id", one) for one in ids], dtype=np.int64)
+    if not len(known):
+        return np.full(len(wanted), -1)
+    order = np.argsort(known)
+    found = order[np.searchsorted(known, wanted, sorter=order).clip(max=len(known) - 1)]
+    return np.where(known[found] == wanted, found, -1)
 
 
 def _layout(root: Path) -> Layout:
@@ -169,14 +206,7 @@ def _decimal(where: str, text: str) -> float:
     return value
 
 
-def _one_of(where: str, value: float, allowed: Collection[int], name: str) -> float:
-    if value not in allowed:
-        some = ", ".join(map(str, allowed))
-        raise BadInputError(f"{where} must have {name} of {some}; got {value:g}.")
-    return value
-
-
-def _only_one(where: str, first: bool | np.bool_) -> None:
+def _only_one(where: str, first: np.bool_) -> None:
     if not first:
         raise BadInputError(f"{where} must say something new; got what an earlier row says of it.")
 

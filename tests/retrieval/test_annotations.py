@@ -98,7 +98,12 @@ def test_those_of_a_split_in_its_order(root: Path) -> None:
         ("bounding_boxes.txt", "7 1.5", "3 1.5", "row 2 must say something new"),
         ("bounding_boxes.txt", "7 1.5 2.0 100.0 50.0", "", "got 1 photos without, .*a.jpg"),
         ("bounding_boxes.txt", " 40.0", "", "row 1 must be <image_id> .*; got '3 10.0"),
-        ("parts/part_locs.txt", "9.5 4.0 1", "9.5 4.0 2", "row 3 must have visible of 0, 1; got 2"),
+        (
+            "parts/part_locs.txt",
+            "9.5 4.0 1",
+            "9.5 4.0 2",
+            "row 3 must have visible of 0 or 1; got 2",
+        ),
         ("parts/part_locs.txt", "7 3", "7 4", "part_locs.txt row 3 must name something"),
         ("parts/part_locs.txt", "7 3", "7 1", "part_locs.txt row 3 must say something new"),
         ("parts/part_locs.txt", "3 3 0.0 0.0 0", "", "got 1 photos without, .*b.jpg"),
@@ -113,11 +118,13 @@ def test_what_is_wrong_is_named(root: Path, name: str, old: str, new: str, sente
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("3 2 1 4", "3 2 2 4", "labels.txt row 2 must have is_present of 0, 1; got 2"),
-        ("3 2 1 4", "3 2 1 5", "row 2 must have certainty_id of 1, 2, 3, 4; got 5"),
-        ("3 2 1 4", "3 x 1 4", "row 2 must name something"),
+        ("3 2 1 4", "3 2 2 4", "labels.txt row 2 must have is_present of 0 or 1; got '3 2 2 4'"),
+        ("3 2 1 4", "3 2 1 5", "row 2 must have certainty_id of 1 to 4; got '3 2 1 5'"),
+        ("3 2 1 4", "4 2 1 4", "row 2 must have the image_id of a photo; got '4 2 1 4'"),
+        ("3 2 1 4", "3 9 1 4", "row 2 must have the attribute_id of an attribute"),
         ("3 2 1 4", "3 1 1 4", "row 2 must say something new"),
-        ("3 2 1 4 4.0", "3 2 1 4", "row 2 must be <image_id>"),
+        ("3 2 1 4", "3 x 1 4", "labels.txt must be rows of <image_id> .*'x'.* row 1, column 2"),
+        ("3 2 1 4 4.0", "3 2 1", "labels.txt must be rows of <image_id> .* row 2"),
     ],
 )
 def test_what_is_wrong_with_attributes_is_named(
@@ -125,6 +132,21 @@ def test_what_is_wrong_with_attributes_is_named(
 ) -> None:
     edit(root, "attributes/image_attribute_labels.txt", old, new)
     with pytest.raises(BadInputError, match=sentence):
+        cub200.read_attributes(root)
+
+
+def test_empty_lists_are_named(root: Path) -> None:
+    write(root / "CUB_200_2011", "attributes/attributes.txt", "")
+    with pytest.raises(BadInputError, match="row 1 must have the attribute_id of an attribute"):
+        cub200.read_attributes(root)
+    write(root / "CUB_200_2011", "attributes/image_attribute_labels.txt", "")
+    with pytest.raises(BadInputError, match=r"labels\.txt must be rows of .*no data"):
+        cub200.read_attributes(root)
+
+
+def test_ids_are_whole_numbers(root: Path) -> None:
+    edit(root, "images.txt", "7 001", "x 001")
+    with pytest.raises(BadInputError, match="every id must hold a whole number; got 'x'"):
         cub200.read_attributes(root)
 
 
