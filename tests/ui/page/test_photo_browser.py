@@ -168,10 +168,10 @@ def test_at_its_own_address(browser: Any, address: str, shape_photos: Path):  # 
     desk.upload(shape_photos / "cross" / "3.png")
     desk.best("cross/3.png")
     desk.page.get_by_role("link", name="Draw").click()
-    desk.heading("Draw what you look for")
+    desk.says("This collection can be searched with photos only")
     assert desk.page.url.rstrip("/") == address
     desk.page.get_by_role("link", name="Photo").click()
-    desk.heading("Which one is it?")
+    desk.heading("Nearest to your photo")  # which stays while one looks elsewhere
     assert desk.page.url == f"{address}/photo"
     context.close()
     assert desk.complaints == []
