@@ -9,12 +9,10 @@ import httpx
 import pytest
 
 from retrieval.errors import BadInputError
-from retrieval.transforms import Transform
 from tests.ui.api.conftest import STROKES, picture
 from tests.ui.api.test_server import server
 from tests.ui.process import Process, check_nothing_is_left
-from ui.api.picture_readers import PictureReaders
-from ui.decoding import Decoder
+from ui.picture_readers import PictureReaders
 
 COUNTS = [pytest.param(200, id="200"), pytest.param(10_000, id="10,000", marks=pytest.mark.slow)]
 WARM = 10
@@ -53,19 +51,14 @@ def halves(count: int) -> Iterator[tuple[int, bytes, bool]]:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("door", ["http", "page"])
-def test_i3_pictures_leave_nothing_behind(door: str, count: int):
+def test_i3_pictures_leave_nothing_behind(count: int):
     this = Process(os.getpid())
-    readers = PictureReaders(1, 60.0, 2 * 10**9)
-    with closing(readers if door == "http" else Decoder()) as decoder:
+    with closing(PictureReaders(1, 60.0, 2 * 10**9)) as readers:
         for number, data, good in halves(count):
             if number == count // WARM:
                 before = this.held
             try:
-                if isinstance(decoder, PictureReaders):
-                    made = decoder.pixels(data, "photo", Transform())
-                else:
-                    made = decoder(data, name="photo")
+                made = readers.pixels(data, "photo")
             except BadInputError:
                 assert not good
             else:
