@@ -26,7 +26,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Collections that were loaded for the first visitor."""
     folders: list[Path] = []
-    monkeypatch.setattr("ui.readiness.make_ready", folders.append)
+    monkeypatch.setattr("ui.readiness.make_ready", lambda folder, _: folders.append(folder))
     return folders
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from indexer.collection import Item
 from indexer.disk import DiskCollection
+from indexer.filters import Condition, Equal
+from indexer.rows import Row, as_text
 from retrieval.encoder import Encoder
 from retrieval.encoding import encode_drawings
 from retrieval.strokes import Drawing, Stroke
@@ -82,6 +85,30 @@ def test_cards_name_hits_in_their_order(shapes: Path):
     spread = some_cards(this.collection, 4)
     assert [card["label"] for card in spread] == ["cross", "disc", "lying", "standing"]
     assert len(some_cards(this.collection, 99)) == 16
+
+
+@pytest.mark.parametrize(
+    ("where", "count"), [(None, 5), (Equal("label", "disc"), 3), (Equal("label", "no"), 5)]
+)
+def test_of_a_collection_only_the_items_on_cards_are_read(
+    shapes: Path, monkeypatch: pytest.MonkeyPatch, where: Condition | None, count: int
+):
+    collection = opened(shapes).collection
+    items = list(collection.each_item(where))
+    last, most = len(items) - 1, min(count, len(items))
+    want = [items[int(place * last / (most - 1))].id for place in range(most)]
+    if where is not None:
+        collection.items_where(where)  # the condition's own columns are read once
+    read: list[str] = []
+    real = Row.item
+
+    def counted(row: Row) -> Item:
+        read.append(as_text(row.id))
+        return real(row)
+
+    monkeypatch.setattr(Row, "item", counted)
+    assert [card["id"] for card in some_cards(collection, count, where)] == want
+    assert read == want
 
 
 def test_marks_of_markdown_are_shown_as_they_are():
