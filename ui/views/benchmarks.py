@@ -1,6 +1,7 @@
 """What evaluations and training runs came to, and where the collection's pictures lie."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -19,11 +20,14 @@ from retrieval.saved_reports import REPORT
 from train.reports import EpochReport, read_metrics
 from ui.embedding_map import asked, embedding_map
 from ui.report_view import report_view
-from ui.resources import Opened, opened
+from ui.resources import opened
 from ui.started import runs_folder
 from ui.text import shown
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
+
+if TYPE_CHECKING:
+    from ui.opened import Opened
 
 LISTED = 40
 """Evaluations whose figures are listed: the newest."""
@@ -216,7 +220,7 @@ def _map(folder: Path) -> None:
     embedding_map(_POINT, points, keys=keys, note=note, title=title, picture=picture)
 
 
-def _coloured_by(this: Opened) -> str:
+def _coloured_by(this: "Opened") -> str:
     """Field whose values are told apart by colours: what has few of them, if anything has."""
     texts = [one for one in this.fields() if one.kinds == {"text"} and one.choices]
     few = [
