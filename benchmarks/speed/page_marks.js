@@ -53,7 +53,9 @@
   const watch = () => {
     if (list?.isConnected) return;
     list = find("ol[data-number]");
-    if (list) new MutationObserver(changed).observe(list, { attributes: true, attributeFilter: ["data-number"] });
+    if (!list) return;
+    new MutationObserver(changed).observe(list, { attributes: true, attributeFilter: ["data-number"] });
+    changed(); // the first pictures of a page may answer a stroke that did not wait for them
   };
 
   addEventListener("pointerup", (event) => {

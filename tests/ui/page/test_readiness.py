@@ -49,9 +49,7 @@ def test_a_collection_that_is_missing_is_left_to_the_page(tmp_path: Path):
     assert gc.isenabled()
 
 
-def test_nothing_is_opened_for_a_page_that_has_ended(
-    shapes: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_nothing_is_opened_for_a_page_that_has_ended(shapes: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(DiskCollection, "open", lambda *_: pytest.fail("opened"))
     ended = Event()
     ended.set()
