@@ -1,5 +1,6 @@
 """Recognition heads and schemes beside the plain softmax head, at one budget, over several seeds.
 
+    fgir catalogue CATALOGUE --models 60 --photos 24
     python benchmarks/accuracy/recognition.py --set models --root CATALOGUE
     python benchmarks/accuracy/recognition.py --set families --root CATALOGUE
     python benchmarks/accuracy/recognition.py --set grocery --root DATA/grocery --weights WEIGHTS
@@ -282,6 +283,7 @@ def _write(name: str, protocol: Protocol, runs: Path) -> None:
         f"Recipe {protocol.recipe} with {' '.join(protocol.settings) or 'nothing else'}; epochs "
         f"are {protocol.passes} divided by the passes. What a row adds: `ROWS` of the command.",
         "",
+        *([] if name == "grocery" else ["    fgir catalogue CATALOGUE --models 60 --photos 24"]),
         f"    python benchmarks/accuracy/recognition.py --set {name} --root "
         + ("DATA/grocery --weights WEIGHTS" if name == "grocery" else "CATALOGUE"),
         "",
