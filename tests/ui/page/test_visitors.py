@@ -315,7 +315,7 @@ def test_g10_nobody_meets_what_another_gave_in_200_turns(server: Served):
     crossed(server, 200)
 
 
-SHARED = {"Path", "int", "str", "tuple[int, int]", "DiskCollection"}
+SHARED = {"Path", "int", "str", "tuple[int, int, int]", "DiskCollection"}
 """Kinds of values that what all visitors share may be made from: nothing that one of them gave."""
 
 

@@ -27,7 +27,7 @@ from tests.ui.process import Process
 
 _COUNTED = """
 import os, sys
-import ui.resources
+import ui.building
 from retrieval.encoder import Encoder
 
 def counted(what, work):
@@ -37,7 +37,7 @@ def counted(what, work):
         return work(*given, **named)
     return done
 
-ui.resources.encoder_of = counted("loaded", ui.resources.encoder_of)
+ui.building.encoder_of = counted("loaded", ui.building.encoder_of)
 Encoder.vectors = counted("encoded", Encoder.vectors)
 from ui.cli import main
 main()
