@@ -30,6 +30,9 @@ OPTIONS: dict[str, object] = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "global.developmentMode": False,
+    # Runs that a browser keeps an answer for. Where an answer returns in the very run in which it
+    # expires, Streamlit points at what the browser has just dropped, and the page stands still.
+    "global.maxCachedMessageAge": 50,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "server.enableCORS": True,
