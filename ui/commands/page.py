@@ -32,6 +32,9 @@ OPTIONS: dict[str, object] = {
     "client.toolbarMode": "minimal",
     "global.developmentMode": False,
     "global.disableWidgetStateDuplicationWarning": True,
+    # Runs that a browser keeps an answer for. Where an answer returns in the very run in which it
+    # expires, Streamlit points at what the browser has just dropped, and the page stands still.
+    "global.maxCachedMessageAge": 50,
     "logger.hideWelcomeMessage": True,
     "runner.magicEnabled": False,
     "runner.postScriptGC": False,  # else every answer ends with a look at all objects there are
