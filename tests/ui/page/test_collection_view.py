@@ -1,8 +1,12 @@
 """Browsing, adding, removing and checking, without a browser."""
 
 import io
+import os
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -159,13 +163,19 @@ def test_a_photo_that_ends_its_process_is_a_sentence_and_the_next_one_is_added(
     """And nothing that came is decoded where the page lives."""
     real, here = PictureReaders.kept, []
 
+    @contextmanager
+    def stopped(readers: PictureReaders) -> Iterator[subprocess.Popen[bytes]]:
+        with PictureReaders._process(readers) as process:
+            os.kill(process.pid, signal.SIGSTOP)
+            yield process
+
     def dying(readers: PictureReaders, data: bytes, name: str) -> tuple[bytes, str]:
-        if name == "b.png":
-            readers._seconds = 0.0  # of the clock: it is killed at once
-        try:
+        if name != "b.png":
             return real(readers, data, name)
-        finally:
-            readers._seconds = 10.0
+        with monkeypatch.context() as patch:
+            patch.setattr(readers, "_process", lambda: stopped(readers))
+            patch.setattr(readers, "_seconds", 0.0)  # by the clock: then it is killed
+            return real(readers, data, name)
 
     def seen(source: Path | bytes, **given: object) -> Image.Image:
         here.append(source)
