@@ -28,7 +28,7 @@ class McLoss(Head):
 
     References:
         Chang et al., The devil is in the channels: mutual-channel loss for fine-grained image
-        classification, TIP 2020, section III; 3 channels for each class there.
+        classification, TIP 2020; 3 channels for each class there.
     """
 
     def __init__(self, channels: int, num_classes: int, per_class: int = 3) -> None:

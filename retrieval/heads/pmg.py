@@ -28,7 +28,7 @@ class Pmg(Head):
 
     References:
         Du et al., Fine-grained visual classification via progressive multi-granularity training of
-        jigsaw patches, ECCV 2020, sections 3.1 and 3.3.
+        jigsaw patches, ECCV 2020.
     """
 
     pooling: pmg.Pmg

@@ -26,7 +26,7 @@ class Cin(Pooling):
 
     References:
         Gao, Han, Wang, Huang, Scott, Channel interaction networks for fine-grained image
-        categorization, AAAI 2020, eq. 1 to 3.
+        categorization, AAAI 2020.
     """
 
     def __init__(self, channels: int, reduced: int = 0) -> None:

@@ -33,7 +33,7 @@ class CrossX(Pooling):
         its parts one after the other.
 
     References:
-        Luo et al., Cross-X learning for fine-grained visual categorization, ICCV 2019, section 3.
+        Luo et al., Cross-X learning for fine-grained visual categorization, ICCV 2019.
     """
 
     needs_early = True

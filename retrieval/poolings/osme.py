@@ -32,7 +32,7 @@ class Osme(Pooling):
 
     References:
         Sun, Yuan, Zhou, Ding, Multi-attention multi-class constraint for fine-grained image
-        recognition, ECCV 2018, section 3.1.
+        recognition, ECCV 2018.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Pmg(Pooling):
 
     References:
         Du et al., Fine-grained visual classification via progressive multi-granularity training of
-        jigsaw patches, ECCV 2020, section 3.1.
+        jigsaw patches, ECCV 2020.
     """
 
     needs_early = True

@@ -40,7 +40,7 @@ class ApiNet(Scheme):
 
     References:
         Zhuang, Wang, Qiao, Learning attentive pairwise interaction for fine-grained classification,
-        AAAI 2020, eq. 1 to 8.
+        AAAI 2020.
     """
 
     head = LinearHead

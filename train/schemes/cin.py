@@ -44,7 +44,7 @@ class Cin(Scheme):
 
     References:
         Gao, Han, Wang, Huang, Scott, Channel interaction networks for fine-grained image
-        categorization, AAAI 2020, eq. 4 to 9.
+        categorization, AAAI 2020, eq. 8 and 9 for the contrastive loss.
     """
 
     head = heads.Cin

@@ -34,7 +34,7 @@ class CrossX(Scheme):
         both_weight: :math:`\gamma_c`; 0.5 there.
 
     References:
-        Luo et al., Cross-X learning for fine-grained visual categorization, ICCV 2019, section 3.
+        Luo et al., Cross-X learning for fine-grained visual categorization, ICCV 2019.
     """
 
     head = heads.CrossX

@@ -37,7 +37,7 @@ class Dcl(Scheme):
 
     References:
         Chen, Bai, Zhang, Mei, Destruction and construction learning for fine-grained image
-        recognition, CVPR 2019, section 3.
+        recognition, CVPR 2019.
     """
 
     looks_again = True

@@ -37,7 +37,7 @@ class Mamc(Scheme):
 
     References:
         Sun, Yuan, Zhou, Ding, Multi-attention multi-class constraint for fine-grained image
-        recognition, ECCV 2018, eq. 5 to 11.
+        recognition, ECCV 2018, eq. 11.
     """
 
     head = heads.Mamc

@@ -35,7 +35,7 @@ class McLoss(Scheme):
 
     References:
         Chang et al., The devil is in the channels: mutual-channel loss for fine-grained image
-        classification, TIP 2020, section III, eq. 2 to 9.
+        classification, TIP 2020.
     """
 
     head = heads.McLoss

@@ -32,7 +32,7 @@ class Pmg(Scheme):
 
     References:
         Du et al., Fine-grained visual classification via progressive multi-granularity training of
-        jigsaw patches, ECCV 2020, sections 3.2 and 3.3.
+        jigsaw patches, ECCV 2020.
     """
 
     head = heads.Pmg
