@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,11 +31,9 @@ MultiPartParser.spool_max_size = (FILE_MEGABYTES + 1) << 20  # uploads never tou
 
 @asynccontextmanager
 async def _lifespan(app: App) -> AsyncIterator[None]:
-    gc.freeze()  # what is loaded stays; looking for what may go need not look at it
     sweeping = asyncio.create_task(_sweep())
     yield
     sweeping.cancel()
-    gc.unfreeze()
 
 
 async def _sweep() -> None:

@@ -40,7 +40,7 @@ def make_ready(folder: Path, ended: Event) -> None:
 def loading() -> Iterator[None]:
     """What is loaded within stays as long as the page: it is taken out of the search for garbage.
 
-    Streamlit has such a search after every answer, which would go through all of PyTorch each time.
+    Else every whole search would go through all of PyTorch, while nobody is answered.
     """
     gc.disable()  # nothing that is being loaded is garbage
     try:

@@ -162,6 +162,7 @@ def main() -> None:
     chosen = parser.parse_args()
     number, count = (int(word) for word in chosen.part.split("/"))
     protocol, runs = PROTOCOLS[chosen.set], chosen.runs / chosen.set
+    runs.mkdir(parents=True, exist_ok=True)
     wanted = [(seed, row) for seed in range(protocol.seeds) for row in ["untrained", *chosen.rows]]
     for seed, row in wanted[number - 1 :: count]:
         out = runs / f"{_folder(row)}-{seed}"

@@ -1,18 +1,16 @@
 """Attentions are learned by what they change, compared with attentions that know nothing."""
 
-from typing import cast
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from retrieval.heads import Head, cal
+from retrieval.heads._attended import AttendedHead
 
-from ._attention_augmentation import AttentionAugmentation
-from ._center import CenterLoss
-from ._scheme import Scheme, Seen
+from ._attended import AttendedScheme
+from ._scheme import Seen
 
 
-class Cal(Scheme):
+class Cal(AttendedScheme):
     r"""Counterfactual attention learning, with crops and drops by attention.
 
     .. math::
@@ -45,30 +43,9 @@ class Cal(Scheme):
     """
 
     head = cal.Cal
-    looks_again = True
-
-    def __init__(
-        self,
-        loss: nn.Module,
-        num_classes: int,
-        dim: int,
-        rate: float = 0.05,
-        crop_least: float = 0.4,
-        crop_most: float = 0.6,
-        drop_least: float = 0.2,
-        drop_most: float = 0.5,
-    ) -> None:
-        super().__init__()
-        self.loss, self.centers = loss, CenterLoss(num_classes, dim, rate)
-        self.augmented = AttentionAugmentation(
-            "cal", (crop_least, crop_most), (drop_least, drop_most)
-        )
 
     def forward(self, head: Head, seen: Seen, phase: int) -> Tensor:
-        attended = cast(cal.Cal, head)
-        last, _ = seen.maps(seen.inputs)
-        attentions = attended.pooling.attentions(last)
-        descriptors = attended.pooling.attended(last, attentions)
+        attended, last, attentions, descriptors = self.first_look(head, seen)
         logits = attended.logits(descriptors)
         pulled: Tensor = self.centers(descriptors, seen.targets)
 
@@ -86,7 +63,7 @@ class Cal(Scheme):
         return plain / 3 + effect + 2 * made / 3 + pulled
 
 
-def _by_chance(head: cal.Cal, last: Tensor) -> Tensor:
+def _by_chance(head: AttendedHead, last: Tensor) -> Tensor:
     """Logits of attentions drawn from U(0, 2), (B, K)."""
     shape = (len(last), head.parts, *last.shape[2:])
     attentions = 2 * torch.rand(shape, dtype=last.dtype).to(last.device)

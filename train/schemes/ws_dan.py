@@ -1,17 +1,14 @@
 """Pictures, closer looks at their parts, and pictures without them."""
 
-from typing import cast
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from retrieval.heads import Head, ws_dan
 
-from ._attention_augmentation import AttentionAugmentation
-from ._center import CenterLoss
-from ._scheme import Scheme, Seen
+from ._attended import AttendedScheme
+from ._scheme import Seen
 
 
-class WsDan(Scheme):
+class WsDan(AttendedScheme):
     r"""Weakly supervised data augmentation: attention crop, attention drop and center loss.
 
     .. math::
@@ -42,30 +39,9 @@ class WsDan(Scheme):
     """
 
     head = ws_dan.WsDan
-    looks_again = True
-
-    def __init__(
-        self,
-        loss: nn.Module,
-        num_classes: int,
-        dim: int,
-        rate: float = 0.05,
-        crop_least: float = 0.4,
-        crop_most: float = 0.6,
-        drop_least: float = 0.2,
-        drop_most: float = 0.5,
-    ) -> None:
-        super().__init__()
-        self.loss, self.centers = loss, CenterLoss(num_classes, dim, rate)
-        self.augmented = AttentionAugmentation(
-            "ws_dan", (crop_least, crop_most), (drop_least, drop_most)
-        )
 
     def forward(self, head: Head, seen: Seen, phase: int) -> Tensor:
-        attended = cast(ws_dan.WsDan, head)
-        last, _ = seen.maps(seen.inputs)
-        attentions = attended.pooling.attentions(last)
-        descriptors = attended.pooling.attended(last, attentions)
+        attended, _, attentions, descriptors = self.first_look(head, seen)
         logits = [attended.logits(descriptors)]
         logits += [head(*seen.maps(made)) for made in self.augmented(seen.inputs, attentions)]
         classified: Tensor = sum(self.loss(one, seen.targets) for one in logits) / 3

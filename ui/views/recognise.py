@@ -13,6 +13,7 @@ from retrieval.errors import BadInputError
 from retrieval.figures import percent
 from retrieval.images import ImageError
 from ui.pictures import pictures
+from ui.remembered import remembered
 from ui.resources import opened, readers, recogniser
 from ui.views._page_view import PageView
 from ui.widgets import card_of, plain, safely
@@ -111,10 +112,12 @@ def _answer(folder: Path, photo: Photo | None, alpha: float) -> None:
 
 def _vector(this: "Opened", photo: Photo) -> Vectors:
     """Made once for a photo, whatever is asked of it."""
-    mark = (photo[0], this.collection.fingerprint)
-    kept: tuple[tuple[str, str], Vectors] | None = st.session_state.get(_VECTOR)
-    if kept is not None and kept[0] == mark:
-        return kept[1]
+    return remembered(
+        _VECTOR, (photo[0], this.collection.fingerprint), lambda: _encoded(this, photo)
+    )
+
+
+def _encoded(this: "Opened", photo: Photo) -> Vectors:
     draft_size = this.photo_transform.draft_size
     vector = this.vector_of_photo(readers().pixels(photo[2], photo[1], draft_size))
     if vector is None:
@@ -122,7 +125,6 @@ def _vector(this: "Opened", photo: Photo) -> Vectors:
             f"{photo[1]} must show something to compare; got a picture without features. "
             "Take another photo."
         )
-    st.session_state[_VECTOR] = mark, vector
     return vector
 
 
